@@ -1,0 +1,4 @@
+//! qhop scripts QEMU. Scaffold; the map follows with the code.
+
+pub mod error;
+pub mod units;
