@@ -1,0 +1,5 @@
+//! Everything that names `rhai`: recipes as text and as syntax, values and failures on their way
+//! between a script and the rest of the program. Below this module there are only JSON values and
+//! [`crate::error::Error`].
+
+pub mod value;
