@@ -2,4 +2,7 @@
 //! between a script and the rest of the program. Below this module there are only JSON values and
 //! [`crate::error::Error`].
 
+pub mod recipe;
+pub mod resolver;
+pub mod sources;
 pub mod value;
