@@ -2,8 +2,10 @@
 //! between a script and the rest of the program. Below this module there are only JSON values and
 //! [`crate::error::Error`].
 
+pub mod nearest;
 pub mod parameters;
 pub mod recipe;
 pub mod resolver;
 pub mod sources;
+pub mod usage;
 pub mod value;

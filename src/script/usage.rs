@@ -1,0 +1,321 @@
+//! The command line of a recipe: its help, and the words that follow its name.
+//!
+//! Pure: words and parameters in, values or text out.
+
+use std::collections::BTreeMap;
+
+use super::nearest::did_you_mean;
+use super::parameters::{Kind, Parameter};
+use super::recipe::Header;
+use crate::error::{Error, Result};
+use crate::units::{parse_duration, parse_size};
+
+/// A flag that belongs to qhop itself and may stand among a recipe's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag {
+    /// With its dashes: `--color`, `-v`.
+    pub name: &'static str,
+    /// Whether the next word belongs to it, unless it is written `--color=never`.
+    pub takes_value: bool,
+}
+
+/// Split the words after the recipe into those that are qhop's own and those that are the recipe's.
+/// After a `--` all are the recipe's.
+#[must_use]
+pub fn separate(words: &[String], own: &[Flag]) -> (Vec<String>, Vec<String>) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            theirs.extend(words.by_ref().cloned());
+        } else if let Some(flag) = own.iter().find(|flag| flag.name == word) {
+            ours.push(word.clone());
+            ours.extend(words.by_ref().take(usize::from(flag.takes_value)).cloned());
+        } else if own
+            .iter()
+            .any(|flag| flag.takes_value && word.split_once('=').is_some_and(|it| it.0 == flag.name))
+        {
+            ours.push(word.clone());
+        } else {
+            theirs.push(word.clone());
+        }
+    }
+    (ours, theirs)
+}
+
+/// The values that the words give to the parameters: `--name value`, `--name=value`, and `--name` alone
+/// where the default is `true` or `false`.
+///
+/// # Errors
+/// `Usage` for a word that fits no parameter, a value that is missing or cannot be read, a parameter
+/// given twice, and one that is required and not given.
+pub fn read(parameters: &[Parameter], words: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    let mut words = words.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--").filter(|flag| !flag.is_empty()) else {
+            return Err(usage(format!("unexpected `{word}`"), example(parameters, word)));
+        };
+        let (name, inline) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
+        let parameter =
+            parameters.iter().find(|it| it.name == name).ok_or_else(|| unknown(parameters, name))?;
+        let value = match (inline, parameter.kind, words.peek()) {
+            (Some(value), ..) => value,
+            (None, Kind::Bool, next) if !matches!(next, Some(&"true" | &"false")) => "true",
+            (None, _, Some(next)) if !next.starts_with("--") => words.next().unwrap_or_default(),
+            (None, ..) => {
+                let hint = format!("write `--{name}=…` if the value itself starts with `--`");
+                return Err(usage(format!("`--{name}` needs a value: {}", parameter.help), hint));
+            }
+        };
+        check(parameter.kind, value).map_err(|cause| usage(format!("`--{name}`: {cause}"), String::new()))?;
+        if values.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(usage(format!("`--{name}` is given twice"), String::new()));
+        }
+    }
+    let missing = parameters.iter().filter(|it| it.required && !values.contains_key(&it.name));
+    let missing: Vec<String> = missing.map(|it| format!("`--{}` is missing: {}", it.name, it.help)).collect();
+    if !missing.is_empty() {
+        return Err(usage(missing.join("\n"), "`--help` shows what the recipe takes".into()));
+    }
+    Ok(values)
+}
+
+fn usage(message: String, hint: String) -> Error {
+    Error::Usage { message, hint }
+}
+
+fn unknown(parameters: &[Parameter], name: &str) -> Error {
+    let flags: Vec<String> = parameters.iter().map(|it| format!("--{}", it.name)).collect();
+    let near = did_you_mean(&format!("--{name}"), flags.iter().map(String::as_str));
+    let hint = match flags.is_empty() {
+        true => "the recipe takes no parameters".into(),
+        false if near.is_empty() => format!("the recipe takes `{}`", flags.join("`, `")),
+        false => near,
+    };
+    usage(format!("the recipe has no parameter `--{name}`"), hint)
+}
+
+/// How a word that stands for itself might have been meant.
+fn example(parameters: &[Parameter], word: &str) -> String {
+    match parameters {
+        [] => "the recipe takes no parameters".into(),
+        [first, ..] => {
+            format!("each value follows the name of its parameter, as in `--{} {word}`", first.name)
+        }
+    }
+}
+
+/// Whether a value is what the default of its parameter says it is.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check(kind: Kind, value: &str) -> Result<(), String> {
+    let parsed = |fits: bool, what: &str| if fits { Ok(()) } else { Err(format!("`{value}` is {what}")) };
+    match kind {
+        Kind::Text => Ok(()),
+        Kind::Integer => parsed(value.parse::<i64>().is_ok(), "no integer"),
+        Kind::Float => parsed(value.parse::<f64>().is_ok(), "no number"),
+        Kind::Bool => parsed(matches!(value, "true" | "false"), "neither `true` nor `false`"),
+        Kind::Duration => parse_duration(value).map(|_| ()),
+        Kind::Size => parse_size(value).map(|_| ()),
+    }
+}
+
+/// What `qhop run RECIPE --help` prints. `recipe` is the recipe as the user named it.
+#[must_use]
+pub fn help(recipe: &str, header: &Header, parameters: &[Parameter]) -> String {
+    let paragraphs = [header.summary.as_str(), &header.help].into_iter().filter(|it| !it.is_empty());
+    let flags: Vec<String> = parameters.iter().map(flag).collect();
+    let words = parameters.iter().zip(&flags);
+    let words = words.map(|(it, flag)| if it.required { format!(" {flag}") } else { format!(" [{flag}]") });
+    let usage = format!("Usage: qhop run {recipe}{}", words.collect::<String>());
+    let text = paragraphs.chain([usage.as_str()]).collect::<Vec<_>>().join("\n\n");
+    let width = flags.iter().map(|flag| flag.chars().count()).max().unwrap_or_default();
+    let list: String = parameters.iter().zip(&flags).map(|(it, flag)| entry(it, flag, width)).collect();
+    if list.is_empty() { text + "\n" } else { format!("{text}\n\nParameters:\n{list}") }
+}
+
+/// One line of the list, or more if the help has more.
+fn entry(parameter: &Parameter, flag: &str, width: usize) -> String {
+    let help = parameter.help.replace('\n', &format!("\n{}", " ".repeat(width + 4)));
+    let default = parameter.default.as_ref().map(|default| format!("[default: {default}]"));
+    let about = [Some(help), default].into_iter().flatten().filter(|it| !it.is_empty());
+    let about = about.collect::<Vec<_>>().join(" ");
+    format!("{}\n", format!("  {flag:width$}  {about}").trim_end())
+}
+
+fn flag(parameter: &Parameter) -> String {
+    let value = match parameter.kind {
+        Kind::Bool if parameter.default.as_deref() == Some("true") => {
+            return format!("--{}=false", parameter.name);
+        }
+        Kind::Bool => return format!("--{}", parameter.name),
+        Kind::Text => "VALUE",
+        Kind::Integer | Kind::Float => "NUMBER",
+        Kind::Duration => "DURATION",
+        Kind::Size => "SIZE",
+    };
+    format!("--{} {value}", parameter.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(name: &str, help: &str, default: Option<(&str, Kind)>) -> Parameter {
+        Parameter {
+            name: name.into(),
+            help: help.into(),
+            default: default.map(|(text, _)| text.into()),
+            kind: default.map_or(Kind::Text, |(_, kind)| kind),
+            required: default.is_none(),
+            file: "a.rhai".into(),
+            line: 1,
+        }
+    }
+
+    fn recipe() -> Vec<Parameter> {
+        vec![
+            parameter("vm", "pid of the QEMU", None),
+            parameter("timeout", "how long to wait", Some(("10s", Kind::Duration))),
+            parameter("keep", "leave it running", Some(("false", Kind::Bool))),
+            parameter("passes", "how many", Some(("3", Kind::Integer))),
+        ]
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        shell_words::split(line).unwrap()
+    }
+
+    fn values(line: &str) -> String {
+        let values = read(&recipe(), &words(line)).unwrap();
+        values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn refused(line: &str) -> (String, String) {
+        match read(&recipe(), &words(line)) {
+            Err(Error::Usage { message, hint }) => (message, hint),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn values_follow_their_names() {
+        assert_eq!(values("--vm 4711 --timeout=1.5min"), "timeout=1.5min vm=4711");
+        assert_eq!(values("--vm=--x=y --passes -1"), "passes=-1 vm=--x=y");
+        assert_eq!(values("--vm '' "), "vm=");
+    }
+
+    #[test]
+    fn a_flag_stands_alone() {
+        assert_eq!(values("--keep --vm 1"), "keep=true vm=1");
+        assert_eq!(values("--vm 1 --keep"), "keep=true vm=1");
+        assert_eq!(values("--keep false --vm 1"), "keep=false vm=1");
+        assert_eq!(values("--keep=true --vm 1"), "keep=true vm=1");
+    }
+
+    #[test]
+    fn wrong_words_are_explained() {
+        let message = |line: &str| refused(line).0;
+        assert_eq!(
+            refused("--vn 1"),
+            ("the recipe has no parameter `--vn`".into(), "did you mean `--vm`?".into())
+        );
+        assert_eq!(refused("--other 1").1, "the recipe takes `--vm`, `--timeout`, `--keep`, `--passes`");
+        assert_eq!(
+            refused("4711"),
+            (
+                "unexpected `4711`".into(),
+                "each value follows the name of its parameter, as in `--vm 4711`".into()
+            )
+        );
+        assert_eq!(
+            refused("--vm --keep"),
+            (
+                "`--vm` needs a value: pid of the QEMU".into(),
+                "write `--vm=…` if the value itself starts with `--`".into()
+            )
+        );
+        assert_eq!(message("--vm"), "`--vm` needs a value: pid of the QEMU");
+        assert_eq!(message("--vm 1 --vm 2"), "`--vm` is given twice");
+        assert_eq!(message("--"), "unexpected `--`");
+        assert_eq!(
+            read(&[], &words("--x")),
+            Err(usage("the recipe has no parameter `--x`".into(), "the recipe takes no parameters".into()))
+        );
+    }
+
+    #[test]
+    fn values_are_what_the_default_says() {
+        let message = |line: &str| refused(line).0;
+        assert_eq!(message("--timeout 30"), "`--timeout`: `30` has no unit, such as `30s` or `30ms`");
+        assert_eq!(message("--passes many"), "`--passes`: `many` is no integer");
+        assert_eq!(message("--keep=yes"), "`--keep`: `yes` is neither `true` nor `false`");
+        assert_eq!(check(Kind::Float, "x"), Err("`x` is no number".into()));
+        assert_eq!(check(Kind::Size, "4X"), Err("`X` is no unit of size (K, M, G, T)".into()));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_help() {
+        let expected =
+            ("`--vm` is missing: pid of the QEMU".into(), "`--help` shows what the recipe takes".into());
+        assert_eq!(refused("--keep"), expected);
+        let two = [parameter("a", "first", None), parameter("b", "second", None)];
+        let Err(Error::Usage { message, .. }) = read(&two, &[]) else { panic!() };
+        assert_eq!(message, "`--a` is missing: first\n`--b` is missing: second");
+    }
+
+    #[test]
+    fn the_flags_of_qhop_may_stand_anywhere() {
+        let own = [
+            Flag { name: "--json", takes_value: false },
+            Flag { name: "--color", takes_value: true },
+            Flag { name: "-v", takes_value: false },
+        ];
+        let split = |line: &str| {
+            let (ours, theirs) = separate(&words(line), &own);
+            (ours.join(" "), theirs.join(" "))
+        };
+        assert_eq!(
+            split("--vm 1 --json --color never -v --keep"),
+            ("--json --color never -v".into(), "--vm 1 --keep".into())
+        );
+        assert_eq!(
+            split("--color=never --colors=x --json=x"),
+            ("--color=never".into(), "--colors=x --json=x".into())
+        );
+        assert_eq!(split("-v -- --json --"), ("-v".into(), "--json --".into()));
+        assert_eq!(split("--color"), ("--color".into(), String::new()));
+    }
+
+    #[test]
+    fn help_shows_header_usage_and_parameters() {
+        let header = Header { summary: "Move a guest.".into(), help: "Steps:\n  one".into() };
+        let mut parameters = recipe();
+        parameters[0].help = "pid of the QEMU\nor its monitor".into();
+        parameters.push(parameter("verify", "", Some(("true", Kind::Bool))));
+        let expected = "\
+Move a guest.
+
+Steps:
+  one
+
+Usage: qhop run move.rhai --vm VALUE [--timeout DURATION] [--keep] [--passes NUMBER] [--verify=false]
+
+Parameters:
+  --vm VALUE          pid of the QEMU
+                      or its monitor
+  --timeout DURATION  how long to wait [default: 10s]
+  --keep              leave it running [default: false]
+  --passes NUMBER     how many [default: 3]
+  --verify=false      [default: true]
+";
+        assert_eq!(help("move.rhai", &header, &parameters), expected);
+    }
+
+    #[test]
+    fn help_of_a_bare_recipe_is_its_usage() {
+        assert_eq!(help("-", &Header::default(), &[]), "Usage: qhop run -\n");
+    }
+}
