@@ -2,6 +2,7 @@
 //! between a script and the rest of the program. Below this module there are only JSON values and
 //! [`crate::error::Error`].
 
+pub mod diagnostic;
 pub mod nearest;
 pub mod parameters;
 pub mod recipe;
