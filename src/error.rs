@@ -11,15 +11,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A failure, with what is needed to explain it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// A program could not be started, or ended before it was ready.
+    /// The system could not start a program.
     #[error("cannot start `{program}`: {cause}")]
     Start {
         /// The program as the script named it.
         program: String,
-        /// Why, in the system's or the program's words.
+        /// Why, in the system's words.
         cause: String,
-        /// The tail of what the program wrote to its standard error.
-        stderr: String,
         /// What to do about it; empty if there is nothing general to say.
         hint: String,
     },
@@ -202,7 +200,7 @@ impl Error {
     #[must_use]
     pub fn stderr(&self) -> &str {
         match self {
-            Self::Start { stderr, .. } | Self::Gone { stderr, .. } => stderr,
+            Self::Gone { stderr, .. } => stderr,
             _ => "",
         }
     }

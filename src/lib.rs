@@ -1,5 +1,62 @@
-//! qhop scripts QEMU. Scaffold; the map follows with the code.
+//! qhop scripts QEMU: launch it, talk to its monitor, wait for its state; and, on top of that, move a
+//! running guest into another QEMU without losing it.
+//!
+//! # Layout: one direction, from the command line down to the socket
+//!
+//! - `main`: arguments in, exit code out.
+//! - `lib`: this map; [`run`], the only place that prints an error.
+//! - [`cli`]: the command line as data.
+//! - [`commands`]: one file per subcommand.
+//! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `engine`, `session` (one
+//!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
+//!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
+//!   `diagnostic`, `nearest`.
+//! - [`vm`]: a QEMU process and its monitor; the waits; the memory of the built-in guest.
+//! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `command_line`, `guest` (the
+//!   built-in one).
+//! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
+//! - [`monitor`]: a monitor over a socket: `qmp`, `hmp`, `address`, `events`.
+//! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
+//!
+//! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
+//! shipped recipes.
+//!
+//! # Invariants, checked by `tests/it/tidy.rs`
+//!
+//! - `rhai` is named only in `script/`. Below, values are `serde_json::Value`.
+//! - Pure modules (they say so) have no I/O and no `async`.
+//! - There is exactly one `block_on`, in `script/session.rs`.
+//! - Printing happens only here, in `commands/`, and through the hooks that a session is given.
+//! - Every script-visible function has a doc and an example, and every example runs.
 
+pub mod cli;
+pub mod commands;
 pub mod error;
+pub mod host;
+pub mod migration;
+pub mod monitor;
+pub mod qemu;
 pub mod script;
 pub mod units;
+pub mod vm;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The program: read the command line, do what it says, and turn the result into an exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let (common, result) = commands::run(arguments);
+    let code = result.unwrap_or_else(|failure| {
+        if common.json {
+            let _ = writeln!(std::io::stdout(), "{}", failure.to_json());
+        } else {
+            let _ = write!(std::io::stderr(), "{}", failure.render(&commands::palette(&common)));
+        }
+        failure.code
+    });
+    ExitCode::from(code)
+}

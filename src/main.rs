@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `qhop`: arguments in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    qhop::run()
+}

@@ -147,7 +147,7 @@ fn locate(failure: &mut Failure, mut frames: Vec<Frame>, script: &Script) {
 /// What a script or a function of the API threw, if it is not nothing.
 fn thrown(value: &Dynamic) -> Option<Failure> {
     if let Some(error) = value.read_lock::<Error>() {
-        return Some(ours(&error));
+        return Some(Failure::from(&*error));
     }
     if let Some(map) = value.read_lock::<Map>() {
         return Some(by_fields(&map));
@@ -163,17 +163,20 @@ fn thrown(value: &Dynamic) -> Option<Failure> {
     (!is_empty).then(|| Failure { kind: "thrown".to_owned(), message, ..Failure::default() })
 }
 
-fn ours(error: &Error) -> Failure {
-    let speaker = error.vm().unwrap_or("the program").to_owned();
-    let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
-    Failure {
-        kind: error.kind().to_owned(),
-        message: error.to_string(),
-        vm: error.vm().map(str::to_owned),
-        hint: error.hint().to_owned(),
-        said: said.map(|words| (speaker.clone(), words.to_owned())).collect(),
-        code: if let Error::Interrupted { code, .. } = error { *code } else { 0 },
-        ..Failure::default()
+impl From<&Error> for Failure {
+    /// A failure of ours that no line of a script is to blame for.
+    fn from(error: &Error) -> Self {
+        let speaker = error.vm().unwrap_or("the program").to_owned();
+        let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
+        Self {
+            kind: error.kind().to_owned(),
+            message: error.to_string(),
+            vm: error.vm().map(str::to_owned),
+            hint: error.hint().to_owned(),
+            said: said.map(|words| (speaker.clone(), words.to_owned())).collect(),
+            code: if let Error::Interrupted { code, .. } = error { *code } else { exit_code(error.kind()) },
+            ..Self::default()
+        }
     }
 }
 

@@ -1,15 +1,23 @@
-//! Everything that names `rhai`: recipes as text and as syntax, values and failures on their way
-//! between a script and the rest of the program. Below this module there are only JSON values and
+//! Everything that names Rhai: scripts as text and as syntax, the engine and its API, values and
+//! failures on their way between a script and the rest of the program. Below, there are only JSON values and
 //! [`crate::error::Error`].
 
+pub mod api;
 pub mod complaint;
 pub mod diagnostic;
+pub mod engine;
 pub mod failure;
+pub mod gate;
+pub mod help;
+pub mod interrupt;
 pub mod names;
 pub mod nearest;
+pub mod options;
 pub mod parameters;
 pub mod recipe;
 pub mod resolver;
+pub mod runner;
+pub mod session;
 pub mod sources;
 pub mod usage;
 pub mod value;

@@ -1,6 +1,60 @@
-//! A recipe as text: its shebang line and its header.
+//! A recipe as text: where it comes from, its shebang line and its header; and the recipes that are shipped.
 //!
 //! Pure.
+
+use std::path::PathBuf;
+
+use include_dir::{Dir, include_dir};
+
+static SHIPPED: Dir = include_dir!("$CARGO_MANIFEST_DIR/scripts");
+
+/// The names of the shipped recipes, in alphabetical order.
+pub fn shipped_names() -> impl Iterator<Item = &'static str> {
+    SHIPPED.files().filter_map(|file| file.path().file_stem()?.to_str())
+}
+
+/// The text of a shipped recipe.
+#[must_use]
+pub fn shipped(name: &str) -> Option<&'static str> {
+    SHIPPED.get_file(format!("{name}.rhai"))?.contents_utf8()
+}
+
+/// A script's text, and where it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What positions in it are reported under.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// Its file, whose directory imports are relative to.
+    pub path: Option<PathBuf>,
+}
+
+impl Source {
+    /// A file of the user's.
+    #[must_use]
+    pub fn file(path: &str, text: String) -> Self {
+        Self { name: path.to_owned(), text, path: Some(PathBuf::from(path)) }
+    }
+
+    /// Standard input.
+    #[must_use]
+    pub fn standard_input(text: String) -> Self {
+        Self { name: "-".to_owned(), text, path: None }
+    }
+
+    /// An expression from the command line.
+    #[must_use]
+    pub fn expression(text: &str) -> Self {
+        Self { name: "eval".to_owned(), text: text.to_owned(), path: None }
+    }
+
+    /// A recipe that qhop brings along.
+    #[must_use]
+    pub fn shipped(name: &str, text: &str) -> Self {
+        Self { name: format!("scripts/{name}.rhai"), text: text.to_owned(), path: None }
+    }
+}
 
 /// What a recipe says about itself in the `//!` lines that it starts with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -74,11 +74,23 @@ pub fn read(parameters: &[Parameter], words: &[String]) -> Result<BTreeMap<Strin
         }
     }
     let missing = parameters.iter().filter(|it| it.required && !values.contains_key(&it.name));
-    let missing: Vec<String> = missing.map(|it| format!("`--{}` is missing: {}", it.name, it.help)).collect();
+    let missing: Vec<String> = missing.map(|it| missed(&it.name, &it.help)).collect();
     if !missing.is_empty() {
-        return Err(usage(missing.join("\n"), "`--help` shows what the recipe takes".into()));
+        return Err(usage(missing.join("\n"), SEE_HELP.into()));
     }
     Ok(values)
+}
+
+const SEE_HELP: &str = "`--help` shows what the recipe takes";
+
+fn missed(name: &str, help: &str) -> String {
+    format!("`--{name}` is missing: {help}")
+}
+
+/// The error for a parameter without a default that turns out to be needed.
+#[must_use]
+pub fn missing(name: &str, help: &str) -> Error {
+    usage(missed(name, help), SEE_HELP.into())
 }
 
 fn usage(message: String, hint: String) -> Error {

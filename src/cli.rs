@@ -1,0 +1,124 @@
+//! The command line: what can be asked of qhop, as data.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::script::usage::Flag;
+use crate::units::parse_duration;
+
+/// Script QEMU: launch it, talk to its monitor, and move a running guest into another QEMU.
+#[derive(Debug, Parser)]
+#[command(name = "qhop", version, max_term_width = 100, after_help = EXIT_CODES, override_usage = USAGE)]
+pub struct Arguments {
+    /// What holds for every subcommand.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const USAGE: &str = "qhop [OPTIONS] COMMAND …\n       qhop [OPTIONS] FILE [--name value]…";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 1 the recipe failed, 2 usage, 3 does not compile, 4 an assertion failed, 5 environment \
+(no QEMU, no permission), 6 timed out, 128+n ended by signal n; `exit(n)` in a recipe: n.";
+
+/// Options of every subcommand.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Print one JSON object, with the outcome or the error, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour what people read
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Color,
+    /// Show what the recipe does (-v), and every exchange with a monitor (-vv), on standard error
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// End the recipe after so long, as Ctrl-C would: `90s`, `5min`
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` or `CLICOLOR_FORCE` says otherwise
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a recipe: a file, `-` for standard input, or the name of a shipped recipe
+    #[command(disable_help_flag = true, override_usage = "qhop run [OPTIONS] RECIPE [--name value]…")]
+    Run {
+        /// The recipe
+        recipe: Option<String>,
+        /// Its parameters: `--name value`; `qhop run RECIPE --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "--name value")]
+        words: Vec<String>,
+        /// Show the recipe's own help and its parameters, without running anything
+        #[arg(short, long)]
+        help: bool,
+    },
+    /// Evaluate an expression and print its value
+    Eval {
+        /// The expression
+        expression: String,
+    },
+    /// List the shipped recipes
+    List,
+    /// Print a shipped recipe, to start one of your own from
+    New {
+        /// The recipe's name
+        recipe: String,
+    },
+    /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
+    Doctor,
+    /// A recipe's path in place of a subcommand
+    #[command(external_subcommand)]
+    File(Vec<String>),
+}
+
+/// qhop's own options among a recipe's words: `qhop run RECIPE --name value --json`.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+pub struct Words {
+    /// As before the recipe
+    #[command(flatten)]
+    pub common: Common,
+    /// Show the recipe's help
+    #[arg(short, long)]
+    pub help: bool,
+}
+
+impl Common {
+    /// Add what was said later.
+    pub fn merge(&mut self, later: &Words) {
+        self.json |= later.common.json;
+        self.verbose += later.common.verbose;
+        self.timeout = later.common.timeout.or(self.timeout);
+        if later.common.color != Color::Auto {
+            self.color = later.common.color;
+        }
+    }
+}
+
+/// What `Words` reads: qhop's own options may stand among a recipe's words.
+pub const OWN_FLAGS: [Flag; 7] = [
+    Flag { name: "--json", takes_value: false },
+    Flag { name: "--color", takes_value: true },
+    Flag { name: "--verbose", takes_value: false },
+    Flag { name: "-v", takes_value: false },
+    Flag { name: "-vv", takes_value: false },
+    Flag { name: "--timeout", takes_value: true },
+    Flag { name: "--help", takes_value: false },
+];

@@ -1,0 +1,58 @@
+//! The subcommands, one file each, and what they share: where output goes, and how a script is run
+//! for them.
+
+mod eval;
+mod list;
+mod run;
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use crate::cli::{Arguments, Color, Command, Common};
+use crate::error::Error;
+use crate::script::diagnostic::{Failure, Palette};
+
+/// Do what the command line says. Returns the options that hold for the output, too: a recipe's
+/// words may have changed them.
+pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
+    let Arguments { mut common, command } = arguments;
+    let result = match command {
+        Command::Run { recipe: None, help: true, .. } => run::own_help(),
+        Command::Run { recipe: None, .. } => Err(run::no_recipe()),
+        Command::Run { recipe: Some(recipe), words, help } => run::run(&recipe, &words, help, &mut common),
+        Command::File(words) => match words.split_first() {
+            Some((recipe, words)) => run::file(recipe, words, &mut common),
+            None => Err(run::no_recipe()),
+        },
+        Command::Doctor => run::run("doctor", &[], false, &mut common),
+        Command::Eval { expression } => eval::eval(&expression, &common),
+        Command::List => list::list(&common),
+        Command::New { recipe } => list::new(&recipe),
+    };
+    (common, result)
+}
+
+/// Print a text and a line feed on standard output. A reader that has gone is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::from(&Error::File {
+            operation: "write to",
+            path: "standard output".to_owned(),
+            cause: crate::qemu::process::cause(&error),
+        })),
+        _ => Ok(()),
+    }
+}
+
+/// The colours for what people read on standard error: `--color` > `NO_COLOR` > `CLICOLOR_FORCE` > terminal.
+#[must_use]
+pub fn palette(common: &Common) -> Palette {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let coloured = match common.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            !set("NO_COLOR") && (set("CLICOLOR_FORCE") || std::io::stderr().is_terminal())
+        }
+    };
+    if coloured { Palette::coloured() } else { Palette::default() }
+}

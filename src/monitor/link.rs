@@ -1,0 +1,280 @@
+//! What is under way on a monitor's socket: commands sent and queued, answers awaited.
+//!
+//! It matches answers to commands and files events; what a command is about it does not know.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::events::EventLog;
+use super::qmp::{Decoder, Message, Refusal, Request};
+use super::socket::Socket;
+use super::telnet::Telnet;
+
+/// How many commands wait in QEMU at a time, out-of-band ones aside; the others wait here.
+/// With eight, QEMU stops reading its monitor, and no out-of-band command could overtake (4.0 … 11.1).
+const IN_BAND: usize = 7;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// What came back for a command.
+pub(super) type Answer = Result<Value, Refusal>;
+
+/// The connection to one monitor.
+#[derive(Debug)]
+pub(super) struct Link {
+    vm: String,
+    socket: Socket,
+    traffic: Mutex<Traffic>,
+    unsent: Notify,
+    in_band: Arc<Semaphore>,
+    passing: Arc<Semaphore>,
+    pub(super) closed: CancellationToken,
+    pub(super) events: EventLog,
+}
+
+#[derive(Debug, Default)]
+struct Traffic {
+    in_flight: VecDeque<InFlight>,
+    /// Whole lines, so that a caller that gives up never leaves half a line behind.
+    out: VecDeque<Outgoing>,
+    last_id: u64,
+    end: Option<End>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    id: Option<u64>,
+    in_band: bool,
+    answer: oneshot::Sender<Answer>,
+    /// Given back with the answer, even if nobody waits for that any more.
+    _turn: Turn,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    line: Vec<u8>,
+    sent: usize,
+    /// Travels with the first byte of the line.
+    fd: Option<OwnedFd>,
+}
+
+/// The right to have one command under way.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _passing: Option<OwnedSemaphorePermit>,
+    _in_band: Option<OwnedSemaphorePermit>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// The peer is gone.
+    Closed,
+    /// The peer sent this.
+    Protocol(String),
+}
+
+impl Link {
+    pub(super) fn new(vm: &str, socket: Socket) -> Arc<Self> {
+        Arc::new(Self {
+            vm: vm.to_owned(),
+            socket,
+            traffic: Mutex::default(),
+            unsent: Notify::new(),
+            in_band: Arc::new(Semaphore::new(IN_BAND)),
+            passing: Arc::new(Semaphore::new(1)),
+            closed: CancellationToken::new(),
+            events: EventLog::default(),
+        })
+    }
+
+    /// Wait for the turn of a command; none if the connection ended.
+    ///
+    /// Commands that pass a descriptor go one by one: QEMU keeps only the last
+    /// descriptor that came, for whichever command asks first.
+    pub(super) async fn turn(&self, out_of_band: bool, passes_fd: bool) -> Option<Turn> {
+        let passing =
+            if passes_fd { Some(Arc::clone(&self.passing).acquire_owned().await.ok()?) } else { None };
+        let in_band =
+            if out_of_band { None } else { Some(Arc::clone(&self.in_band).acquire_owned().await.ok()?) };
+        Some(Turn { _passing: passing, _in_band: in_band })
+    }
+
+    /// Send a command. It is on its way, or queued as a whole, when this returns; nothing here waits.
+    /// None if the connection ended; the answer's sender is dropped when it ends later.
+    pub(super) fn send(
+        &self,
+        command: &str,
+        arguments: &Value,
+        out_of_band: bool,
+        fd: Option<OwnedFd>,
+        turn: Turn,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let mut traffic = self.traffic();
+        if traffic.end.is_some() {
+            return None;
+        }
+        // An answer without an id belongs to the oldest command, so a command that is alone needs none:
+        // it would be a fifth of the time that a short command takes, see `Request::encode`.
+        let id = (out_of_band || !traffic.in_flight.is_empty()).then(|| {
+            traffic.last_id += 1;
+            traffic.last_id
+        });
+        let line = Request { command, arguments, id, out_of_band }.encode();
+        tracing::debug!(target: "qhop::monitor", vm = self.vm, "→ {}", line.trim_end());
+        let (answer, receiver) = oneshot::channel();
+        traffic.in_flight.push_back(InFlight { id, in_band: !out_of_band, answer, _turn: turn });
+        let first = traffic.out.is_empty();
+        traffic.out.push_back(Outgoing { line: line.into_bytes(), sent: 0, fd });
+        if first {
+            match self.write_out(&mut traffic.out) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.unsent.notify_one(),
+                Err(_) => self.hang_up(),
+            }
+        }
+        Some(receiver)
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn end(&self) -> Option<End> {
+        self.traffic().end.clone()
+    }
+
+    /// End the connection from this side. What already arrived is still read.
+    pub(super) fn hang_up(&self) {
+        self.socket.shut_down();
+    }
+
+    fn write_out(&self, out: &mut VecDeque<Outgoing>) -> io::Result<()> {
+        while let Some(next) = out.front_mut() {
+            match self.socket.send(&next.line[next.sent..], next.fd.as_ref()) {
+                Ok(sent) => {
+                    next.sent += sent;
+                    next.fd = None;
+                    if next.sent == next.line.len() {
+                        out.pop_front();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Write what QEMU had no room for; comes back when all is written.
+    async fn flush(&self) {
+        if self.traffic().out.is_empty() {
+            self.unsent.notified().await;
+        }
+        if self.socket.when_writable(|| self.write_out(&mut self.traffic().out)).await.is_err() {
+            self.traffic().out.clear();
+            self.hang_up();
+        }
+    }
+
+    fn dispatch(&self, message: Message) {
+        match message {
+            Message::Event(event) => self.events.push(event),
+            Message::Reply { id, result } => {
+                let Some(in_flight) = self.traffic().answered(id.as_ref()) else {
+                    tracing::warn!(target: "qhop::monitor", vm = self.vm, "an answer to nothing: {result:?}");
+                    return;
+                };
+                // Nobody listens where the caller gave up; the answer is not needed then.
+                let _ = in_flight.answer.send(result);
+            }
+            Message::Greeting(_) => {
+                tracing::warn!(target: "qhop::monitor", vm = self.vm, "a second greeting")
+            }
+        }
+    }
+
+    fn finish(&self, end: End) {
+        let mut traffic = self.traffic();
+        traffic.end = Some(end);
+        traffic.in_flight.clear();
+        traffic.out.clear();
+        drop(traffic);
+        self.in_band.close();
+        self.passing.close();
+        self.closed.cancel();
+        self.events.wake();
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Traffic {
+    /// The command that an answer belongs to. QEMU answers in-band commands in their order,
+    /// and without an id where the command had none or could not be read.
+    fn answered(&mut self, id: Option<&Value>) -> Option<InFlight> {
+        let at = match id {
+            Some(id) => {
+                self.in_flight.iter().position(|in_flight| in_flight.id == id.as_u64() && id.is_u64())
+            }
+            None => self.in_flight.iter().position(|in_flight| in_flight.in_band),
+        };
+        self.in_flight.remove(at?)
+    }
+}
+
+/// The receiving side of a [`Link`].
+pub(super) struct Inbound {
+    link: Arc<Link>,
+    pub(super) decoder: Decoder,
+    telnet: Option<Telnet>,
+    chunk: Vec<u8>,
+}
+
+impl Inbound {
+    pub(super) fn new(link: &Arc<Link>, address: &Address) -> Self {
+        let telnet = matches!(address, Address::Telnet { .. }).then(Telnet::default);
+        Self { link: Arc::clone(link), decoder: Decoder::default(), telnet, chunk: vec![0; CHUNK] }
+    }
+
+    /// The next message. Dropping the wait loses nothing.
+    pub(super) async fn message(&mut self) -> Result<Message, End> {
+        loop {
+            if let Some(text) = self.decoder.next_text().map_err(End::Protocol)? {
+                tracing::debug!(target: "qhop::monitor", vm = self.link.vm, "← {text}");
+                return Message::parse(text).map_err(End::Protocol);
+            }
+            let bytes = match self.link.socket.receive(&mut self.chunk).await {
+                Ok(length @ 1..) => &self.chunk[..length],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(_) | Err(_) => return Err(End::Closed),
+            };
+            match &mut self.telnet {
+                Some(telnet) => self.decoder.feed(&telnet.text(bytes)),
+                None => self.decoder.feed(bytes),
+            }
+        }
+    }
+
+    /// Read until the connection ends, and write what could not be written at once.
+    pub(super) async fn serve(mut self) {
+        let link = Arc::clone(&self.link);
+        let end = loop {
+            tokio::select! {
+                message = self.message() => match message {
+                    Ok(message) => link.dispatch(message),
+                    Err(end) => break end,
+                },
+                () = link.flush() => {}
+            }
+        };
+        link.finish(end);
+    }
+}

@@ -1,0 +1,158 @@
+//! QEMU's command line: what it says, and what `launch` adds to it.
+//!
+//! Pure: lists of words in, lists of words out; never looks at the host.
+
+use crate::units::parse_size;
+
+/// The host architecture's system emulator, as distributions name it: `qemu-system-x86_64`.
+#[must_use]
+pub fn default_program() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86" => "i386",
+        "powerpc64" => "ppc64",
+        other => other,
+    };
+    format!("qemu-system-{architecture}")
+}
+
+/// Whether one of the options is there, with one dash or two, as QEMU takes them.
+#[must_use]
+pub fn has(args: &[String], options: &[&str]) -> bool {
+    args.iter().any(|arg| option(arg).is_some_and(|name| options.contains(&name)))
+}
+
+/// The value of an option's last appearance: QEMU's later one wins.
+#[must_use]
+pub fn value<'a>(args: &'a [String], wanted: &str) -> Option<&'a str> {
+    let at = args.iter().rposition(|arg| option(arg) == Some(wanted))?;
+    args.get(at + 1).map(String::as_str)
+}
+
+fn option(arg: &str) -> Option<&str> {
+    arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|name| !name.is_empty())
+}
+
+/// A value inside a `key=value` list: QEMU reads `,,` as one comma.
+#[must_use]
+pub fn escape(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+/// What QEMU gives a guest if `-m` does not say: 128 MiB.
+const DEFAULT_MEMORY: u64 = 128 << 20;
+
+/// The guest's memory in bytes, from `-m 512`, `-m 4G,slots=4` or `-m size=1G`.
+///
+/// # Errors
+/// A sentence that says what cannot be read.
+pub fn memory(args: &[String]) -> Result<u64, String> {
+    let Some(value) = value(args, "m") else { return Ok(DEFAULT_MEMORY) };
+    let mut parts = value.split(',');
+    let first = parts.next().unwrap_or_default();
+    let size = match first.split_once('=') {
+        Some(("size", size)) => size,
+        Some(_) => match parts.find_map(|part| part.strip_prefix("size=")) {
+            Some(size) => size,
+            None => return Ok(DEFAULT_MEMORY),
+        },
+        None => first,
+    };
+    // A plain number counts MiB.
+    let bytes = parse_size(size).map_err(|cause| format!("`-m {value}`: {cause}"))?;
+    Ok(if size.ends_with(|c: char| c.is_ascii_digit()) { bytes.saturating_mul(1 << 20) } else { bytes })
+}
+
+/// The caller's words plus what the built-in guest needs: no devices that it would have to wait for, and TCG,
+/// because a /dev/kvm that opens may still run nothing.
+#[must_use]
+pub fn with_guest(args: &[String]) -> Vec<String> {
+    let mut words = args.to_vec();
+    let mut add = |added: &[&str]| words.extend(added.iter().map(|&word| word.to_owned()));
+    if !has(args, &["nodefaults"]) {
+        add(&["-nodefaults"]);
+    }
+    let machine = value(args, "machine").or_else(|| value(args, "M")).unwrap_or_default();
+    if !has(args, &["accel", "enable-kvm"]) && !machine.contains("accel=") {
+        add(&["-accel", "tcg"]);
+    }
+    words
+}
+
+/// The caller's words plus what `launch` needs and the caller has not decided: a name, no window,
+/// a console that is kept in a file, and the QMP monitor of qhop's own.
+#[must_use]
+pub fn complete(args: &[String], name: &str, console: &str, monitor: &str) -> Vec<String> {
+    let mut words = args.to_vec();
+    let mut add = |added: &[&str]| words.extend(added.iter().map(|&word| word.to_owned()));
+    if !has(args, &["name"]) {
+        add(&["-name", &escape(name)]);
+    }
+    if !has(args, &["display", "nographic", "vnc", "spice", "curses", "sdl", "gtk"]) {
+        add(&["-display", "none"]);
+    }
+    if !has(args, &["serial", "nographic"]) {
+        let file = format!("file,id=qhop-console,path={},append=on", escape(console));
+        add(&["-chardev", &file, "-serial", "chardev:qhop-console"]);
+    }
+    let socket = format!("socket,id=qhop-qmp,path={},server=on,wait=off", escape(monitor));
+    add(&["-chardev", &socket, "-mon", "chardev=qhop-qmp,mode=control"]);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn options_have_one_dash_or_two() {
+        let args = words("-m 512 --machine q35 -m 1G");
+        assert!(has(&args, &["machine"]));
+        assert!(!has(&args, &["512", "q35"]));
+        assert_eq!(value(&args, "m"), Some("1G"));
+        assert_eq!(value(&words("-S -incoming"), "incoming"), None);
+    }
+
+    #[test]
+    fn memory_has_several_spellings() {
+        let of = |line: &str| memory(&words(line));
+        assert_eq!(of("-S"), Ok(128 << 20));
+        assert_eq!(of("-m 512"), Ok(512 << 20));
+        assert_eq!(of("-m 4G,slots=4,maxmem=8G"), Ok(4 << 30));
+        assert_eq!(of("-m slots=4,size=1G,maxmem=8G"), Ok(1 << 30));
+        assert_eq!(of("-m size=96"), Ok(96 << 20));
+        assert_eq!(of("-m maxmem=8G"), Ok(128 << 20));
+        assert_eq!(of("-m lots"), Err("`-m lots`: `lots` does not start with a number".into()));
+    }
+
+    #[test]
+    fn the_built_in_guest_runs_under_tcg_unless_told_otherwise() {
+        assert_eq!(with_guest(&words("-m 64")).join(" "), "-m 64 -nodefaults -accel tcg");
+        assert_eq!(with_guest(&words("-nodefaults -accel kvm")).join(" "), "-nodefaults -accel kvm");
+        assert_eq!(with_guest(&words("-machine pc,accel=kvm")).join(" "), "-machine pc,accel=kvm -nodefaults");
+    }
+
+    #[test]
+    fn what_the_caller_decided_stays() {
+        let added = complete(&words("-nographic -name mine"), "vm", "/d/console", "/d/qmp");
+        assert_eq!(
+            added.join(" "),
+            "-nographic -name mine \
+             -chardev socket,id=qhop-qmp,path=/d/qmp,server=on,wait=off -mon chardev=qhop-qmp,mode=control"
+        );
+    }
+
+    #[test]
+    fn what_the_caller_left_open_is_added() {
+        let added = complete(&words("-m 64"), "a,b", "/d/console", "/d/qmp");
+        assert_eq!(
+            added.join(" "),
+            "-m 64 -name a,,b -display none \
+             -chardev file,id=qhop-console,path=/d/console,append=on -serial chardev:qhop-console \
+             -chardev socket,id=qhop-qmp,path=/d/qmp,server=on,wait=off -mon chardev=qhop-qmp,mode=control"
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! The QEMU program: what it is told on its command line, its process, and the guest that is built in.
+
+pub mod command_line;
+pub mod guest;
+pub mod process;

@@ -1,0 +1,97 @@
+//! Starting a QEMU.
+
+use rhai::Map;
+use rhai::plugin::*;
+
+use crate::error::{Error, Result};
+use crate::qemu::command_line::{self, default_program};
+use crate::qemu::guest::Heartbeat;
+use crate::script::gate::Effect;
+use crate::script::options::Options;
+use crate::script::session::{ScriptResult, Session};
+use crate::vm::{Launch, Vm};
+
+#[export_module]
+pub mod api {
+
+    /// Start a QEMU and connect to its monitor. Options: `qemu` (the binary; the host's own
+    /// architecture if not given), `args` (one string with shell quoting, or an array), `name`,
+    /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB }`: how much memory
+    /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script).
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ name: "guest", guest: "heartbeat" });
+    /// assert_eq(vm.status(), "running");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn launch(ctx: NativeCallContext, options: Map) -> ScriptResult<Vm> {
+        let session = Session::of(&ctx);
+        let launch = launch_options(&session, options)?;
+        let effect = Effect::Start { program: launch.qemu.clone(), args: launch.args.clone() };
+        let vm = session.perform(effect, Vm::launch(launch))?;
+        session.adopt(&vm);
+        Ok(vm)
+    }
+}
+
+fn launch_options(session: &Session, options: Map) -> Result<Launch> {
+    let mut options = Options::new("launch", options, &["qemu", "args", "name", "guest", "keep"])?;
+    let mut args = match options.take("args") {
+        Some(args) => words(&args, &options)?,
+        None => Vec::new(),
+    };
+    let guest = guest(&options.take("guest").unwrap_or_default(), &args, &options)?;
+    if guest.is_some() {
+        args = command_line::with_guest(&args);
+    }
+    Ok(Launch {
+        name: options.string("name")?.unwrap_or_else(|| session.next_name()),
+        qemu: options.string("qemu")?.unwrap_or_else(default_program),
+        keep: options.flag("keep")?,
+        args,
+        guest,
+    })
+}
+
+fn words(args: &Dynamic, options: &Options) -> Result<Vec<String>> {
+    if let Ok(line) = args.as_immutable_string_ref() {
+        return shell_words::split(&line)
+            .map_err(|_| options.error("`args` has a quote that is not closed".to_owned()));
+    }
+    let Ok(array) = args.as_array_ref() else {
+        return Err(options.wrong("args", "a string or an array of strings", args.type_name()));
+    };
+    let word = |word: &Dynamic| match word.as_int() {
+        Ok(number) => Ok(number.to_string()),
+        Err(_) => word
+            .clone()
+            .into_string()
+            .map_err(|found| options.wrong("args", "a string or an array of strings", found)),
+    };
+    array.iter().map(word).collect()
+}
+
+fn guest(given: &Dynamic, args: &[String], options: &Options) -> Result<Option<Heartbeat>> {
+    let mut details = match given.as_map_ref() {
+        Ok(map) => Options::new("launch", map.clone(), &["name", "memory", "rate"])?,
+        Err(_) if given.is_unit() => return Ok(None),
+        Err(_) => {
+            let named = Map::from([("name".into(), given.clone())]);
+            Options::new("launch", named, &["name"])?
+        }
+    };
+    match details.string("name")?.as_deref() {
+        Some("heartbeat") => {}
+        other => {
+            return Err(Error::Argument {
+                function: "launch".to_owned(),
+                cause: format!("there is no built-in guest `{}`", other.unwrap_or_default()),
+                hint: "the built-in guest is \"heartbeat\"; any other guest is a matter of `args`".to_owned(),
+            });
+        }
+    }
+    let memory = details.size("memory")?.unwrap_or(Heartbeat::MEMORY);
+    let rate = details.size("rate")?.unwrap_or(Heartbeat::RATE);
+    let ram = command_line::memory(args).map_err(|cause| options.error(cause))?;
+    Heartbeat::new(memory, rate, ram).map(Some).map_err(|cause| options.error(format!("`guest`: {cause}")))
+}

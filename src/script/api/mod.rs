@@ -1,0 +1,31 @@
+//! The script API: one file per subject. Each function is one line across the seam, under the doc
+//! that is its help and the example that is its test.
+
+pub mod guest;
+pub mod launch;
+pub mod migration;
+pub mod options;
+pub mod run;
+pub mod units;
+pub mod vm;
+pub mod wait;
+
+use rhai::{Engine, exported_module};
+
+/// Register every function with `engine`.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<crate::vm::Vm>("Vm");
+    engine.register_type_with_name::<std::time::Duration>("Duration");
+    for module in [
+        exported_module!(guest::api),
+        exported_module!(launch::api),
+        exported_module!(migration::api),
+        exported_module!(options::api),
+        exported_module!(run::api),
+        exported_module!(units::api),
+        exported_module!(vm::api),
+        exported_module!(wait::api),
+    ] {
+        engine.register_global_module(module.into());
+    }
+}

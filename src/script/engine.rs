@@ -1,0 +1,68 @@
+//! The Rhai engine as every script gets it: limits, the script API, the standard library.
+
+use include_dir::{Dir, include_dir};
+use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
+
+use super::resolver::Resolver;
+use super::session::{Ending, Session};
+use super::sources::Sources;
+use super::{api, failure, recipe};
+
+/// Deep enough for any recipe, and far from the end of the script thread's stack.
+const MAX_CALL_LEVELS: usize = 64;
+const MAX_EXPRESSION_DEPTH: usize = 128;
+
+static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+
+/// An engine whose scripts belong to `session`. Texts that it compiles are remembered in `sources`.
+///
+/// # Panics
+/// If the embedded standard library does not compile, which every test would notice.
+#[must_use]
+pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH)
+        .set_max_operations(0)
+        .set_max_variables(10_000)
+        .set_max_functions(10_000)
+        .set_max_modules(1_000)
+        .set_max_string_size(256 << 20)
+        .set_max_array_size(10_000_000)
+        .set_max_map_size(1_000_000)
+        // The optimizer takes an `import` for something that can be left out.
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_module_resolver(resolver);
+    engine.set_default_tag(Dynamic::from(session.clone()));
+    let interrupt = session.interrupt().clone();
+    engine.on_progress(move |_| interrupt.is_raised().then(|| Dynamic::from(Ending::Interrupted)));
+    let printer = session.clone();
+    engine.on_print(move |text| printer.print(text));
+    let logger = session.clone();
+    engine.on_debug(move |text, source, position| {
+        logger.log(&format!("{}{position:?}: {text}", source.map(|source| format!("{source}:")).unwrap_or_default()));
+    });
+
+    failure::register(&mut engine);
+    api::register(&mut engine);
+    for file in STDLIB.files() {
+        let name = format!("stdlib/{}", file.path().display());
+        let text = file.contents_utf8().unwrap_or_default();
+        sources.add(&name, text);
+        let ast = compile(&engine, &name, text).expect("the embedded standard library compiles");
+        let module = Module::eval_ast_as_new(Scope::new(), &ast, &engine)
+            .expect("the embedded standard library only defines functions");
+        engine.register_global_module(module.into());
+    }
+    engine
+}
+
+/// Compile a recipe's text under the name that its positions are reported with.
+pub fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
+    let mut ast = engine.compile(recipe::without_shebang(text))?;
+    ast.set_source(name);
+    Ok(ast)
+}

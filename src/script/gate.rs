@@ -1,0 +1,83 @@
+//! The gate that every effect of a script passes before it happens.
+//!
+//! Today it lets everything through and keeps a record; permissions, a dry run and the run record
+//! belong here and nowhere else. It never performs an effect itself.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Result;
+
+/// Something that a script is about to do to the world outside of its own variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a program: a QEMU or a host command.
+    Start {
+        /// The program, as the script named it.
+        program: String,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+    /// Send a command to a monitor.
+    Command {
+        /// The name of the `Vm`.
+        vm: String,
+        /// The command, in QEMU's words.
+        command: String,
+    },
+    /// End a QEMU, or let it outlive the script.
+    Process {
+        /// The name of the `Vm`.
+        vm: String,
+        /// `kill` or `keep`.
+        verb: &'static str,
+    },
+    /// Read a file.
+    Read {
+        /// Its path.
+        path: String,
+    },
+    /// Read an environment variable.
+    Environment {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { program, args } => {
+                write!(f, "start {}", shell_words::join(std::iter::once(program).chain(args)))
+            }
+            Self::Command { vm, command } => write!(f, "ask `{vm}`: {command}"),
+            Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
+            Self::Read { path } => write!(f, "read {path}"),
+            Self::Environment { name } => write!(f, "read ${name}"),
+        }
+    }
+}
+
+/// The one way out of a script.
+#[derive(Debug, Default)]
+pub struct Gate {
+    record: Mutex<Vec<Effect>>,
+}
+
+impl Gate {
+    /// Ask to perform an effect. `Ok` means: go ahead, it is on record.
+    pub fn pass(&self, effect: Effect) -> Result<()> {
+        tracing::info!(target: "qhop::effect", "{effect}");
+        // A script may send millions of commands; what they were is the monitor's log to keep.
+        if !matches!(effect, Effect::Command { .. }) {
+            self.record.lock().unwrap_or_else(PoisonError::into_inner).push(effect);
+        }
+        Ok(())
+    }
+
+    /// What has passed so far, in order, without the commands to monitors.
+    #[must_use]
+    pub fn record(&self) -> Vec<Effect> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

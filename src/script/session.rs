@@ -1,0 +1,212 @@
+//! One run of a script: what it launched, what it deferred, its parameters, and the way across to the
+//! runtime. Every function of the script API reaches the world through here.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
+use tokio::runtime::Handle;
+
+use super::gate::{Effect, Gate};
+use super::interrupt::Interrupt;
+use crate::error::{Error, Result};
+use crate::qemu::process::cause;
+use crate::vm::Vm;
+
+/// What a function of the script API returns.
+pub type ScriptResult<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// Why a script stopped before its last line, as the token of Rhai's `ErrorTerminated`, which a
+/// script cannot catch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// `exit(code)`.
+    Exit(u8),
+    /// `skip(reason)`.
+    Skip(String),
+    /// A signal or the deadline; the cause is with the `Interrupt`.
+    Interrupted,
+}
+
+impl From<Ending> for Box<EvalAltResult> {
+    fn from(ending: Ending) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE).into()
+    }
+}
+
+/// Where a script's lines go.
+#[derive(Clone)]
+pub struct Output {
+    /// `print`: results.
+    pub print: Arc<Sink>,
+    /// `log`: for people.
+    pub log: Arc<Sink>,
+}
+
+/// Takes one line.
+pub type Sink = dyn Fn(&str) -> io::Result<()> + Send + Sync;
+
+/// Cheap to clone; every clone is the same run.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    runtime: Handle,
+    interrupt: Interrupt,
+    output: Output,
+    parameters: OnceLock<BTreeMap<String, String>>,
+    gate: Gate,
+    names: AtomicUsize,
+    vms: Mutex<Vec<Vm>>,
+    deferred: Mutex<Vec<FnPtr>>,
+}
+
+impl Session {
+    /// A run whose I/O happens on `runtime`.
+    #[must_use]
+    pub fn new(runtime: Handle, interrupt: Interrupt, output: Output) -> Self {
+        Self(Arc::new(Inner {
+            runtime,
+            interrupt,
+            output,
+            parameters: OnceLock::new(),
+            gate: Gate::default(),
+            names: AtomicUsize::new(1),
+            vms: Mutex::default(),
+            deferred: Mutex::default(),
+        }))
+    }
+
+    /// The run that a script function was called in.
+    ///
+    /// # Panics
+    /// Never for an engine of `engine::build`, which sets the tag.
+    #[must_use]
+    pub fn of(ctx: &NativeCallContext) -> Self {
+        ctx.tag().and_then(|tag| tag.clone().try_cast()).expect("the engine carries its session as its tag")
+    }
+
+    /// The one seam between the script's thread and the runtime: wait for `future`, or for the signal
+    /// or deadline that ends the script.
+    pub fn block_on<T>(&self, future: impl Future<Output = Result<T>>) -> ScriptResult<T> {
+        let token = self.0.interrupt.token();
+        self.0.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = token.cancelled() => Err(Ending::Interrupted.into()),
+                result = future => result.map_err(Into::into),
+            }
+        })
+    }
+
+    /// Perform an effect, if the gate lets it pass.
+    pub fn perform<T>(&self, effect: Effect, future: impl Future<Output = Result<T>>) -> ScriptResult<T> {
+        self.pass(effect)?;
+        self.block_on(future)
+    }
+
+    /// Ask the gate.
+    pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
+        Ok(self.0.gate.pass(effect)?)
+    }
+
+    /// Read a text file, if the gate lets it pass.
+    pub fn read(&self, path: &Path) -> io::Result<String> {
+        self.0.gate.pass(Effect::Read { path: path.display().to_string() }).map_err(io::Error::other)?;
+        std::fs::read_to_string(path)
+    }
+
+    /// Print a line of results. Where nobody can take it, the script ends: as by `SIGPIPE`, or with the reason.
+    pub fn print(&self, line: &str) {
+        let Err(error) = (self.0.output.print)(line) else { return };
+        let code = if error.kind() == io::ErrorKind::BrokenPipe { 128 + 13 } else { 1 };
+        let cause = format!("cannot write to standard output: {}", cause(&error));
+        self.0.interrupt.raise(Error::Interrupted { cause, code });
+    }
+
+    /// Print a line for people. Where nobody can take it, nobody misses it.
+    pub fn log(&self, line: &str) {
+        let _ = (self.0.output.log)(line);
+    }
+
+    /// End what still runs after so long.
+    pub fn raise_after(&self, time: Duration) {
+        let interrupt = self.0.interrupt.clone();
+        self.0.runtime.spawn(async move {
+            tokio::time::sleep(time).await;
+            interrupt.raise(Error::Interrupted { cause: "the end of the script took too long".to_owned(), code: 1 });
+        });
+    }
+
+    /// The gate, with its record.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// What may end this run from outside.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.interrupt
+    }
+
+    /// Set what the recipe is called with; only the first call counts.
+    pub fn set_parameters(&self, parameters: BTreeMap<String, String>) {
+        let _ = self.0.parameters.set(parameters);
+    }
+
+    /// The value of `--name` on the command line.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.0.parameters.get()?.get(name).map(String::as_str)
+    }
+
+    /// A name for a `Vm` that was given none: `vm1`, `vm2`, …
+    #[must_use]
+    pub fn next_name(&self) -> String {
+        format!("vm{}", self.0.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
+    /// let go of here too: a long run must not collect descriptors.
+    pub fn adopt(&self, vm: &Vm) {
+        let mut vms = lock(&self.0.vms);
+        vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
+        vms.push(vm.clone());
+    }
+
+    /// Run a closure when the script ends.
+    pub fn defer(&self, closure: FnPtr) {
+        lock(&self.0.deferred).push(closure);
+    }
+
+    /// The closure that was deferred last and has not run yet.
+    #[must_use]
+    pub fn next_deferred(&self) -> Option<FnPtr> {
+        lock(&self.0.deferred).pop()
+    }
+
+    /// End every QEMU that the script launched and did not `keep`.
+    pub fn retire(&self) {
+        let vms = std::mem::take(&mut *lock(&self.0.vms));
+        self.0.interrupt.rearm();
+        let _ = self.block_on(async {
+            // All at once: each may need a moment to flush its disks.
+            let mut ends = tokio::task::JoinSet::new();
+            for vm in vms.into_iter().filter(|vm| !vm.is_kept()) {
+                ends.spawn(async move { vm.retire().await });
+            }
+            ends.join_all().await;
+            Ok(())
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,167 @@
+//! The waits of a `Vm`: each asks, then sleeps until the monitor has news or a short interval is over,
+//! and says on failure what it last saw.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Vm;
+use crate::error::{Error, Result};
+use crate::migration::state::MigrationStatus;
+
+/// The first interval between two looks at what has no event; it doubles up to `SLOWEST`.
+const FASTEST: Duration = Duration::from_millis(2);
+const SLOWEST: Duration = Duration::from_millis(100);
+
+/// What one look saw.
+pub enum Wait<T> {
+    /// What was waited for.
+    Over(T),
+    /// Not yet: `current …, wanted …`.
+    Seen(String),
+}
+
+impl Vm {
+    /// Wait until the guest's run state is `wanted`.
+    pub async fn wait_for_status(&self, wanted: &str, limit: Duration) -> Result<()> {
+        self.poll(format!("waiting for status `{wanted}` of vm `{}`", self.name()), limit, async || {
+            let status = self.status().await?;
+            Ok(if status == wanted {
+                Wait::Over(())
+            } else {
+                Wait::Seen(format!("current `{status}`, wanted `{wanted}`"))
+            })
+        })
+        .await
+    }
+
+    /// Wait until the migration's state is `wanted`. An end state that is not `wanted` is an error at once.
+    pub async fn wait_for_migration(&self, wanted: &str, limit: Duration) -> Result<()> {
+        self.poll(format!("waiting for migration `{wanted}` of vm `{}`", self.name()), limit, async || {
+            let migration = self.migration().await?;
+            let status = migration["status"].as_str().unwrap_or("none");
+            if status == wanted {
+                return Ok(Wait::Over(()));
+            }
+            if MigrationStatus::from(status).is_standstill() {
+                return Err(Error::Migration {
+                    vm: self.name().to_owned(),
+                    wanted: wanted.to_owned(),
+                    status: status.to_owned(),
+                    cause: migration["error-desc"].as_str().unwrap_or_default().to_owned(),
+                });
+            }
+            Ok(Wait::Seen(format!("current `{status}`, wanted `{wanted}`")))
+        })
+        .await
+    }
+
+    /// Wait for the next event of that name that no wait has taken yet, and take it.
+    pub async fn wait_for_event(&self, name: &str, limit: Duration) -> Result<Value> {
+        self.poll(format!("waiting for event `{name}` of vm `{}`", self.name()), limit, async || {
+            if let Some(event) = self.0.monitor.events().take(name) {
+                return Ok(Wait::Over(event));
+            }
+            if self.ended().is_some() || self.0.monitor.is_closed() {
+                return Err(self.gone(&format!("wait_for_event(\"{name}\")")).await);
+            }
+            Ok(Wait::Seen("no such event so far".to_owned()))
+        })
+        .await
+    }
+
+    /// Wait until `text` appears on the guest's console, behind what the last such wait has found.
+    pub async fn wait_for_output(&self, text: &str, limit: Duration) -> Result<()> {
+        // Everything from here on is looked at again: the text may arrive in pieces.
+        let mut from = *self.console_seen();
+        let mut look = || {
+            let new = self.0.directory.read_from("console", from);
+            if let Some(at) = new.windows(text.len().max(1)).position(|window| window == text.as_bytes()) {
+                *self.console_seen() = from + (at + text.len()) as u64;
+                return true;
+            }
+            from += new.len().saturating_sub(text.len()) as u64;
+            false
+        };
+        let wanted = format!("waiting for `{text}` on the console of vm `{}`", self.name());
+        self.poll(wanted, limit, async || {
+            let ended = self.ended().is_some();
+            if look() {
+                Ok(Wait::Over(()))
+            } else if ended {
+                Err(self.gone(&format!("wait_for_output(\"{text}\")")).await)
+            } else {
+                let console = self.console();
+                let last = console.trim_end().lines().next_back().unwrap_or_default().to_owned();
+                Ok(Wait::Seen(if last.is_empty() {
+                    "the console is empty".to_owned()
+                } else {
+                    format!("the console's last line is `{last}`")
+                }))
+            }
+        })
+        .await
+    }
+
+    /// Wait until the process has ended.
+    pub async fn wait_for_end(&self, limit: Duration) -> Result<String> {
+        match timeout(limit, self.0.process.wait()).await {
+            Ok(ended) => Ok(ended),
+            Err(_) => Err(Error::Timeout {
+                vm: Some(self.name().to_owned()),
+                operation: format!("waiting for the end of vm `{}`", self.name()),
+                timeout: limit,
+                last: format!("process {} still runs", self.pid()),
+            }),
+        }
+    }
+
+    /// Look again and again until something is seen, or the time is over. Whatever the monitor reports
+    /// in between ends the pause at once: the pause is for what has no event.
+    async fn poll<T>(
+        &self,
+        operation: String,
+        limit: Duration,
+        mut look: impl AsyncFnMut() -> Result<Wait<T>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + limit;
+        let mut interval = FASTEST;
+        let mut last = "no answer".to_owned();
+        loop {
+            let mut news = self.0.monitor.events().news();
+            match tokio::time::timeout_at(deadline, look()).await {
+                Ok(Ok(Wait::Over(value))) => return Ok(value),
+                Ok(Ok(Wait::Seen(seen))) => last = seen,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {}
+            }
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return Err(Error::Timeout {
+                    vm: Some(self.name().to_owned()),
+                    operation,
+                    timeout: limit,
+                    last,
+                });
+            }
+            tokio::select! {
+                () = news.changed() => {}
+                () = sleep(interval.min(remaining)) => {}
+            }
+            interval = (interval * 2).min(SLOWEST);
+        }
+    }
+
+    fn console_seen(&self) -> MutexGuard<'_, u64> {
+        self.0.console_seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn gone(&self, operation: &str) -> Error {
+        let operation = operation.to_owned();
+        let error =
+            Error::Gone { vm: self.name().to_owned(), operation, ended: String::new(), stderr: String::new() };
+        self.last_words(error).await
+    }
+}
