@@ -60,14 +60,9 @@ pub enum Command {
     /// Run a recipe: a file, `-` for standard input, or the name of a shipped recipe
     #[command(disable_help_flag = true, override_usage = "qhop run [OPTIONS] RECIPE [--name value]…")]
     Run {
-        /// The recipe
-        recipe: Option<String>,
-        /// Its parameters: `--name value`; `qhop run RECIPE --help` lists them
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "--name value")]
+        /// The recipe, and its parameters as `--name value`; `qhop run RECIPE --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "RECIPE [--name value]")]
         words: Vec<String>,
-        /// Show the recipe's own help and its parameters, without running anything
-        #[arg(short, long)]
-        help: bool,
     },
     /// Evaluate an expression and print its value
     Eval {
@@ -83,7 +78,7 @@ pub enum Command {
     },
     /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
     Doctor,
-    /// A recipe's path in place of a subcommand
+    /// A recipe in place of a subcommand
     #[command(external_subcommand)]
     File(Vec<String>),
 }

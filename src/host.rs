@@ -34,10 +34,8 @@ pub async fn run(program: &str, args: &[String]) -> Result<Output> {
     let mut group = Group(child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)));
     let output = child.wait_with_output().await.map_err(|error| start_error(program, &error))?;
     group.0 = None;
-    let status = std::os::unix::process::ExitStatusExt::signal(&output.status).map_or_else(
-        || output.status.code().unwrap_or_default(),
-        |signal| 128 + signal,
-    );
+    let status = std::os::unix::process::ExitStatusExt::signal(&output.status)
+        .map_or_else(|| output.status.code().unwrap_or_default(), |signal| 128 + signal);
     Ok(Output {
         status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -52,7 +52,7 @@ pub fn run() -> ExitCode {
     let (common, result) = commands::run(arguments);
     let code = result.unwrap_or_else(|failure| {
         if common.json {
-            let _ = writeln!(std::io::stdout(), "{}", failure.to_json());
+            let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": failure.to_json() }));
         } else {
             let _ = write!(std::io::stderr(), "{}", failure.render(&commands::palette(&common)));
         }

@@ -37,11 +37,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "T" => 40,
         _ => return Err(format!("`{unit}` is no unit of size (K, M, G, T)")),
     };
-    let bytes = number * f64::from(1u32 << (shift / 2)) * f64::from(1u32 << (shift - shift / 2));
-    if bytes < 0.0 || bytes > i64::MAX as f64 || bytes.fract() != 0.0 {
-        return Err(format!("`{text}` is no possible size"));
+    let bytes = number * 2f64.powi(shift);
+    // Exact for whole numbers below 2^53, and a size is a whole number.
+    match format!("{bytes:.0}").parse() {
+        Ok(whole) if bytes.fract() == 0.0 && bytes < 2f64.powi(53) => Ok(whole),
+        _ => Err(format!("`{text}` is no possible size")),
     }
-    Ok(bytes as u64)
 }
 
 fn split_number(text: &str) -> Result<(f64, &str), String> {
@@ -79,7 +80,10 @@ mod tests {
         assert_eq!(parse_duration("30"), Err("`30` has no unit, such as `30s` or `30ms`".into()));
         assert_eq!(parse_duration("3 d"), Err("`d` is no unit of time (us, ms, s, min, h)".into()));
         assert_eq!(parse_duration("soon"), Err("`soon` does not start with a number".into()));
-        assert_eq!(parse_duration("99999999999999999999h"), Err("`99999999999999999999h` is no possible duration".into()));
+        assert_eq!(
+            parse_duration("99999999999999999999h"),
+            Err("`99999999999999999999h` is no possible duration".into())
+        );
     }
 
     #[test]

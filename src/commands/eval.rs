@@ -8,11 +8,9 @@ use crate::script::runner::{End, Script};
 
 /// Evaluate it and print its value.
 pub fn eval(expression: &str, common: &Common) -> Result<u8, Failure> {
-    let (runtime, session) = run::start(common)?;
-    let script = Script::load(session, Source::expression(expression))?;
-    let end = script.run();
-    drop(runtime);
-    match end? {
+    let (runtime, session) = run::start()?;
+    let script = Script::load(session.clone(), Source::expression(expression))?;
+    match run::evaluate(&runtime, &session, script, common)? {
         End::Value(value) if !common.json => {
             if !value.text.is_empty() {
                 print(&value.text)?;

@@ -16,14 +16,9 @@ use crate::script::diagnostic::{Failure, Palette};
 pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
     let Arguments { mut common, command } = arguments;
     let result = match command {
-        Command::Run { recipe: None, help: true, .. } => run::own_help(),
-        Command::Run { recipe: None, .. } => Err(run::no_recipe()),
-        Command::Run { recipe: Some(recipe), words, help } => run::run(&recipe, &words, help, &mut common),
-        Command::File(words) => match words.split_first() {
-            Some((recipe, words)) => run::file(recipe, words, &mut common),
-            None => Err(run::no_recipe()),
-        },
-        Command::Doctor => run::run("doctor", &[], false, &mut common),
+        Command::Run { words } => run::run(&words, &mut common),
+        Command::File(words) => run::file(&words, &mut common),
+        Command::Doctor => run::run(&["doctor".to_owned()], &mut common),
         Command::Eval { expression } => eval::eval(&expression, &common),
         Command::List => list::list(&common),
         Command::New { recipe } => list::new(&recipe),
@@ -50,9 +45,7 @@ pub fn palette(common: &Common) -> Palette {
     let coloured = match common.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => {
-            !set("NO_COLOR") && (set("CLICOLOR_FORCE") || std::io::stderr().is_terminal())
-        }
+        Color::Auto => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || std::io::stderr().is_terminal()),
     };
     if coloured { Palette::coloured() } else { Palette::default() }
 }

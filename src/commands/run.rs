@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use serde_json::json;
@@ -13,60 +14,66 @@ use super::list::unknown;
 use super::print;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
+use crate::qemu::process::cause;
 use crate::script::diagnostic::Failure;
 use crate::script::interrupt::Interrupt;
+use crate::script::nearest::did_you_mean;
 use crate::script::recipe::{self, Source};
 use crate::script::runner::{End, Script};
 use crate::script::session::{Output, Session};
 use crate::script::usage;
 
-/// Run the recipe of that name, path, or `-`.
-pub fn run(name: &str, words: &[String], help: bool, common: &mut Common) -> Result<u8, Failure> {
-    let (own, _) = usage::separate(words, &OWN_FLAGS);
-    common.merge(&Words::read(&own)?);
+/// Run a recipe: its name, path, or `-`, and its words.
+pub fn run(words: &[String], common: &mut Common) -> Result<u8, Failure> {
+    let (name, words) = match words.split_first() {
+        Some((name, _)) if ["-h", "--help"].contains(&name.as_str()) => return own_help(),
+        Some((name, words)) => (name.as_str(), words),
+        None => {
+            return Err(usage_error("which recipe is to be run?", "`qhop list` shows the shipped recipes"));
+        }
+    };
     let source = find(name)?;
-    let (runtime, session) = start(common)?;
-    let script = Script::load(session, source)?;
+    let (runtime, session) = start()?;
+    let script = Script::load(session.clone(), source)?;
 
     // A parameter of the recipe goes before an option of qhop that has the same name.
     let parameters = script.parameters()?;
-    let declared = |flag: &usage::Flag| parameters.iter().any(|parameter| flag.name.trim_start_matches("--") == parameter.name);
-    let flags: Vec<usage::Flag> = OWN_FLAGS.into_iter().filter(|flag| !declared(flag)).collect();
+    let is_free = |flag: &usage::Flag| parameters.iter().all(|it| flag.name != format!("--{}", it.name));
+    let flags: Vec<usage::Flag> = OWN_FLAGS.into_iter().filter(is_free).collect();
     let (own, words) = usage::separate(words, &flags);
-    if help || Words::read(&own)?.help {
+    let own = Words::try_parse_from(&own).map_err(|error| {
+        usage_error(error.kind().to_string().as_str(), "`qhop --help` shows qhop's own options")
+    })?;
+    common.merge(&own);
+    if own.help {
         print(usage::help(name, &script.header(), &parameters).trim_end())?;
         return Ok(0);
     }
     script.set_parameters(usage::read(&parameters, &words).map_err(|error| Failure::from(&error))?);
-    let end = script.run();
-    drop(runtime);
+    let end = evaluate(&runtime, &session, script, common);
     finish(end?, common)
 }
 
-/// A word in place of a subcommand: a recipe's file, or a slip.
-pub fn file(word: &str, words: &[String], common: &mut Common) -> Result<u8, Failure> {
+/// A recipe in place of a subcommand: a file, or a slip.
+pub fn file(words: &[String], common: &mut Common) -> Result<u8, Failure> {
+    let word = words.first().map(String::as_str).unwrap_or_default();
     if word == "-" || Path::new(word).exists() || word.contains('/') || recipe::shipped(word).is_some() {
-        return run(word, words, false, common);
+        return run(words, common);
     }
     let command = Arguments::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let near = crate::script::nearest::did_you_mean(word, names);
-    Err(Failure::from(&Error::Usage {
-        message: format!("`{word}` is neither a command nor a recipe"),
-        hint: if near.is_empty() { "`qhop --help` shows the commands, `qhop list` the shipped recipes".to_owned() } else { near },
-    }))
+    let near = did_you_mean(word, names);
+    let help = "`qhop --help` shows the commands, `qhop list` the shipped recipes".to_owned();
+    let hint = if near.is_empty() { help } else { near };
+    Err(usage_error(&format!("`{word}` is neither a command nor a recipe"), &hint))
 }
 
-/// `qhop run` with neither a recipe nor `--help`.
-pub fn no_recipe() -> Failure {
-    Failure::from(&Error::Usage {
-        message: "which recipe is to be run?".to_owned(),
-        hint: "`qhop run RECIPE`; `qhop list` shows the shipped recipes".to_owned(),
-    })
+fn usage_error(message: &str, hint: &str) -> Failure {
+    Failure::from(&Error::Usage { message: message.to_owned(), hint: hint.to_owned() })
 }
 
 /// `qhop run --help`.
-pub fn own_help() -> Result<u8, Failure> {
+fn own_help() -> Result<u8, Failure> {
     let mut command = Arguments::command();
     command.build();
     if let Some(run) = command.find_subcommand_mut("run") {
@@ -75,28 +82,40 @@ pub fn own_help() -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The runtime for a run, and its session: output wired up, signals and the deadline watched.
-pub fn start(common: &Common) -> Result<(Runtime, Session), Failure> {
+/// A runtime and a session, for a script that is yet to be compiled.
+pub fn start() -> Result<(Runtime, Session), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| not_started(&error))?;
+    let session = Session::new(runtime.handle().clone());
+    Ok((runtime, session))
+}
+
+/// Run a script to its end, with its output wired up, and signals and the deadline watched.
+pub fn evaluate(
+    runtime: &Runtime,
+    session: &Session,
+    script: Script,
+    common: &Common,
+) -> Result<End, Failure> {
     trace(common.verbose);
-    let failed = |error: std::io::Error| Failure::from(&Error::Start {
-        program: "the runtime".to_owned(),
-        cause: crate::qemu::process::cause(&error),
-        hint: String::new(),
-    });
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
-    let interrupt = Interrupt::default();
-    watch(&runtime, &interrupt, common).map_err(failed)?;
     let json = common.json;
-    let output = Output {
+    session.set_output(Output {
         // With `--json`, standard output belongs to the one object.
         print: Arc::new(move |text| {
             if json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") }
         }),
         log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
-    };
-    let session = Session::new(runtime.handle().clone(), interrupt, output);
-    Ok((runtime, session))
+    });
+    watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
+    script.run()
+}
+
+fn not_started(error: &std::io::Error) -> Failure {
+    let program = "the runtime".to_owned();
+    Failure::from(&Error::Start { program, cause: cause(error), hint: String::new() })
 }
 
 /// What the end of a script is for the command line: output and exit code.
@@ -118,24 +137,23 @@ pub fn finish(end: End, common: &Common) -> Result<u8, Failure> {
 }
 
 fn find(name: &str) -> Result<Source, Failure> {
-    let failed = |error: std::io::Error| Failure::from(&Error::File {
-        operation: "read",
-        path: name.to_owned(),
-        cause: crate::qemu::process::cause(&error),
-    });
+    let failed = |error: std::io::Error| usage_error(&format!("cannot read `{name}`: {}", cause(&error)), "");
     if name == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(failed)?;
         return Ok(Source::standard_input(text));
     }
-    if Path::new(name).exists() || name.contains('/') || name.ends_with(".rhai") {
+    if Path::new(name).exists()
+        || name.contains('/')
+        || Path::new(name).extension().is_some_and(|it| it == "rhai")
+    {
         return std::fs::read_to_string(name).map(|text| Source::file(name, text)).map_err(failed);
     }
     recipe::shipped(name).map(|text| Source::shipped(name, text)).ok_or_else(|| unknown(name))
 }
 
 /// Ctrl-C, `SIGTERM`, `SIGHUP` and the deadline end the script; each further signal ends what still runs then.
-fn watch(runtime: &Runtime, interrupt: &Interrupt, common: &Common) -> std::io::Result<()> {
+fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -> std::io::Result<()> {
     let _context = runtime.enter();
     for (kind, name, number) in [
         (SignalKind::interrupt(), "SIGINT", 2),
@@ -146,11 +164,14 @@ fn watch(runtime: &Runtime, interrupt: &Interrupt, common: &Common) -> std::io::
         let interrupt = interrupt.clone();
         runtime.spawn(async move {
             while signals.recv().await.is_some() {
-                interrupt.raise(Error::Interrupted { cause: format!("interrupted by {name}"), code: 128 + number });
+                interrupt.raise(Error::Interrupted {
+                    cause: format!("interrupted by {name}"),
+                    code: 128 + number,
+                });
             }
         });
     }
-    if let Some(limit) = common.timeout {
+    if let Some(limit) = deadline {
         let interrupt = interrupt.clone();
         runtime.spawn(async move {
             tokio::time::sleep(limit).await;
@@ -174,13 +195,4 @@ fn trace(verbose: u8) {
         .with_ansi(false)
         .with_target(false)
         .try_init();
-}
-
-impl Words {
-    fn read(words: &[String]) -> Result<Self, Failure> {
-        Self::try_parse_from(words).map_err(|error| {
-            let message = error.kind().to_string();
-            Failure::from(&Error::Usage { message, hint: "`qhop --help` shows qhop's own options".to_owned() })
-        })
-    }
 }

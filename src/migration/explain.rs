@@ -169,7 +169,8 @@ fn since(name: &str) -> String {
 fn missing_bits(used: &str, allowed: &str) -> String {
     let number = |hex| u128::from_str_radix(hex, 16).unwrap_or_default();
     let missing = number(used) & !number(allowed);
-    let bits: Vec<String> = (0..128).filter(|bit| missing >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
+    let bits: Vec<String> =
+        (0..128).filter(|bit| missing >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
     bits.join(", ")
 }
 

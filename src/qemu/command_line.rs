@@ -132,7 +132,10 @@ mod tests {
     fn the_built_in_guest_runs_under_tcg_unless_told_otherwise() {
         assert_eq!(with_guest(&words("-m 64")).join(" "), "-m 64 -nodefaults -accel tcg");
         assert_eq!(with_guest(&words("-nodefaults -accel kvm")).join(" "), "-nodefaults -accel kvm");
-        assert_eq!(with_guest(&words("-machine pc,accel=kvm")).join(" "), "-machine pc,accel=kvm -nodefaults");
+        assert_eq!(
+            with_guest(&words("-machine pc,accel=kvm")).join(" "),
+            "-machine pc,accel=kvm -nodefaults"
+        );
     }
 
     #[test]

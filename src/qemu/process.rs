@@ -3,9 +3,10 @@
 //! This module and `monitor` are the only ones that assume that the process is here.
 //! It does not know what a monitor is, nor which options QEMU has.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -31,6 +32,7 @@ impl Directory {
         let short: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         tempfile::Builder::new()
             .prefix(&format!("qhop-{short}-"))
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&base)
             .map(|directory| Self(directory.keep()))
             .map_err(|error| file_error("create a directory in", &base, &error))
@@ -196,6 +198,7 @@ fn file_error(operation: &'static str, path: &Path, error: &std::io::Error) -> E
 }
 
 /// What the system says of a program that it cannot start.
+#[must_use]
 pub fn start_error(program: &str, error: &std::io::Error) -> Error {
     let on_path = !program.contains('/');
     let (cause, hint) = match error.kind() {
@@ -203,8 +206,12 @@ pub fn start_error(program: &str, error: &std::io::Error) -> Error {
             "not found on PATH".to_owned(),
             "install it, or name its path: `launch(#{ qemu: \"/path/to/qemu\" })`; `qhop doctor` lists what is here",
         ),
-        ErrorKind::NotFound => ("no such file".to_owned(), "check the path; `qhop doctor` lists the QEMUs on PATH"),
-        ErrorKind::PermissionDenied => ("permission denied".to_owned(), "the file must be executable for you"),
+        ErrorKind::NotFound => {
+            ("no such file".to_owned(), "check the path; `qhop doctor` lists the QEMUs on PATH")
+        }
+        ErrorKind::PermissionDenied => {
+            ("permission denied".to_owned(), "the file must be executable for you")
+        }
         _ => (cause(error), ""),
     };
     Error::Start { program: program.to_owned(), cause, hint: hint.to_owned() }

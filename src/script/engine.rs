@@ -43,7 +43,10 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
     engine.on_print(move |text| printer.print(text));
     let logger = session.clone();
     engine.on_debug(move |text, source, position| {
-        logger.log(&format!("{}{position:?}: {text}", source.map(|source| format!("{source}:")).unwrap_or_default()));
+        logger.log(&format!(
+            "{}{position:?}: {text}",
+            source.map(|source| format!("{source}:")).unwrap_or_default()
+        ));
     });
 
     failure::register(&mut engine);

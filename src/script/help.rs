@@ -24,7 +24,8 @@ pub fn functions(engine: &Engine) -> Vec<Function> {
     let metadata = engine.gen_fn_metadata_to_json(false).unwrap_or_default();
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let all = metadata["functions"].as_array().cloned().unwrap_or_default();
-    let mut functions: Vec<Function> = all.iter().map(function).collect();
+    let mut functions: Vec<Function> =
+        all.iter().map(function).filter(|function| !function.name.starts_with("anon$")).collect();
     functions.sort_by(|a, b| (&a.name, &a.signature).cmp(&(&b.name, &b.signature)));
     functions
 }
@@ -39,14 +40,19 @@ fn function(metadata: &Value) -> Function {
         line.strip_prefix(' ').unwrap_or(line)
     });
 
-    let (mut doc, mut examples, mut example) = (String::new(), Vec::new(), None::<String>);
+    let (mut doc, mut examples, mut example) = (Vec::new(), Vec::new(), None::<Vec<&str>>);
     for line in lines {
         match &mut example {
-            None if line == "```rhai" => example = Some(String::new()),
-            None => doc += &format!("{line}\n"),
-            Some(_) if line == "```" => examples.extend(example.take()),
-            Some(text) => *text += &format!("{line}\n"),
+            None if line == "```rhai" => example = Some(Vec::new()),
+            None => doc.push(line),
+            Some(_) if line == "```" => examples.extend(example.take().map(|lines| lines.join("\n"))),
+            Some(lines) => lines.push(line),
         }
     }
-    Function { name: text("name"), signature: text("signature"), doc: doc.trim().to_owned(), examples }
+    Function {
+        name: text("name"),
+        signature: text("signature"),
+        doc: doc.join("\n").trim().to_owned(),
+        examples,
+    }
 }

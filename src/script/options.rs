@@ -42,7 +42,9 @@ impl<'a> Options<'a> {
     /// A string.
     pub fn string(&mut self, name: &str) -> Result<Option<String>> {
         let value = self.take(name);
-        value.map(|value| value.into_string().map_err(|found| self.wrong(name, "a string", found))).transpose()
+        value
+            .map(|value| value.into_string().map_err(|found| self.wrong(name, "a string", found)))
+            .transpose()
     }
 
     /// `true` or `false`; `false` if it is not given.
@@ -94,12 +96,17 @@ fn size(value: &Dynamic) -> std::result::Result<u64, String> {
     }
     match value.clone().into_immutable_string() {
         Ok(text) => parse_size(&text),
-        Err(found) => Err(format!("a size such as `64.MiB` or \"64M\" is wanted, not a value of type `{found}`")),
+        Err(found) => {
+            Err(format!("a size such as `64.MiB` or \"64M\" is wanted, not a value of type `{found}`"))
+        }
     }
 }
 
 /// The arguments of a QMP command, as JSON.
 pub fn arguments(command: &str, arguments: Map) -> Result<Value> {
-    value::to_json("arguments", &Dynamic::from_map(arguments))
-        .map_err(|cause| Error::Argument { function: command.to_owned(), cause, hint: String::new() })
+    value::to_json("arguments", &Dynamic::from_map(arguments)).map_err(|cause| Error::Argument {
+        function: command.to_owned(),
+        cause,
+        hint: String::new(),
+    })
 }

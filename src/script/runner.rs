@@ -8,7 +8,7 @@ use std::time::Duration;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map};
 use serde_json::Value;
 
-use super::diagnostic::Failure;
+use super::diagnostic::{Failure, Palette};
 use super::parameters::{Parameter, parameters};
 use super::recipe::{Header, Source, header};
 use super::resolver::Resolver;
@@ -94,7 +94,8 @@ impl Script {
     /// and did not keep is gone.
     pub fn run(self) -> Result<End, Failure> {
         let name = "script".to_owned();
-        let thread = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || self.evaluate());
+        let thread =
+            std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || self.evaluate());
         thread.map_err(|error| internal(&error)).and_then(|thread| {
             thread.join().unwrap_or_else(|_| Err(internal(&"the script's thread panicked")))
         })
@@ -108,7 +109,11 @@ impl Script {
         };
         if let Err(failure) = self.run_deferred() {
             // The first failure is the one that explains; the others are told as they happen.
-            if end.is_ok() { end = Err(failure) } else { self.session.log(&failure.render(&Default::default())) }
+            if end.is_ok() {
+                end = Err(failure);
+            } else {
+                self.session.log(&failure.render(&Palette::default()));
+            }
         }
         self.session.retire();
         end
@@ -123,16 +128,24 @@ impl Script {
         while let Some(closure) = self.session.next_deferred() {
             let result = self.guarded(|this| closure.call::<Dynamic>(&this.engine, &this.ast, ()));
             if let Err(error) = result.or_else(|error| self.ended(&error).map(|_| Dynamic::UNIT)) {
-                if first.is_ok() { first = Err(error) } else { self.session.log(&error.render(&Default::default())) }
+                if first.is_ok() {
+                    first = Err(error);
+                } else {
+                    self.session.log(&error.render(&Palette::default()));
+                }
             }
         }
         first
     }
 
     /// A panic in a native function must not cost the guests: what was deferred still runs.
-    fn guarded<T>(&self, call: impl FnOnce(&Self) -> Result<T, Box<EvalAltResult>>) -> Result<T, Box<EvalAltResult>> {
-        catch_unwind(AssertUnwindSafe(|| call(self)))
-            .unwrap_or_else(|_| Err(Box::new("a bug in qhop: it panicked; please report the text above".into())))
+    fn guarded<T>(
+        &self,
+        call: impl FnOnce(&Self) -> Result<T, Box<EvalAltResult>>,
+    ) -> Result<T, Box<EvalAltResult>> {
+        catch_unwind(AssertUnwindSafe(|| call(self))).unwrap_or_else(|_| {
+            Err(Box::new("a bug in qhop: it panicked; please report the text above".into()))
+        })
     }
 
     fn outcome(value: &Dynamic) -> End {
@@ -156,7 +169,8 @@ impl Script {
             Some(Ending::Skip(reason)) => Ok(End::Skipped(reason)),
             Some(Ending::Interrupted) => {
                 let cause = self.session.interrupt().cause();
-                Err(cause.map_or_else(|| internal(&"interrupted without a cause"), |cause| Failure::from(&cause)))
+                Err(cause
+                    .map_or_else(|| internal(&"interrupted without a cause"), |cause| Failure::from(&cause)))
             }
             None => Err(explain(error, &self.engine, Some(&self.ast), &self.source, &self.sources)),
         }
@@ -187,11 +201,21 @@ fn described(value: &Dynamic) -> Dynamic {
     value.clone()
 }
 
-fn explain(error: &EvalAltResult, engine: &Engine, ast: Option<&AST>, source: &Source, sources: &Sources) -> Failure {
+fn explain(
+    error: &EvalAltResult,
+    engine: &Engine,
+    ast: Option<&AST>,
+    source: &Source,
+    sources: &Sources,
+) -> Failure {
     let text = |name: &str| sources.text(name);
     failure::explain(error, &failure::Script { engine, ast, file: &source.name, text: &text })
 }
 
 fn internal(what: &dyn std::fmt::Display) -> Failure {
-    Failure::from(&Error::Start { program: "the script".to_owned(), cause: what.to_string(), hint: String::new() })
+    Failure::from(&Error::Start {
+        program: "the script".to_owned(),
+        cause: what.to_string(),
+        hint: String::new(),
+    })
 }

@@ -58,7 +58,7 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     runtime: Handle,
     interrupt: Interrupt,
-    output: Output,
+    output: OnceLock<Output>,
     parameters: OnceLock<BTreeMap<String, String>>,
     gate: Gate,
     names: AtomicUsize,
@@ -69,11 +69,11 @@ struct Inner {
 impl Session {
     /// A run whose I/O happens on `runtime`.
     #[must_use]
-    pub fn new(runtime: Handle, interrupt: Interrupt, output: Output) -> Self {
+    pub fn new(runtime: Handle) -> Self {
         Self(Arc::new(Inner {
             runtime,
-            interrupt,
-            output,
+            interrupt: Interrupt::default(),
+            output: OnceLock::new(),
             parameters: OnceLock::new(),
             gate: Gate::default(),
             names: AtomicUsize::new(1),
@@ -123,7 +123,7 @@ impl Session {
 
     /// Print a line of results. Where nobody can take it, the script ends: as by `SIGPIPE`, or with the reason.
     pub fn print(&self, line: &str) {
-        let Err(error) = (self.0.output.print)(line) else { return };
+        let Some(Err(error)) = self.0.output.get().map(|output| (output.print)(line)) else { return };
         let code = if error.kind() == io::ErrorKind::BrokenPipe { 128 + 13 } else { 1 };
         let cause = format!("cannot write to standard output: {}", cause(&error));
         self.0.interrupt.raise(Error::Interrupted { cause, code });
@@ -131,7 +131,7 @@ impl Session {
 
     /// Print a line for people. Where nobody can take it, nobody misses it.
     pub fn log(&self, line: &str) {
-        let _ = (self.0.output.log)(line);
+        let _ = self.0.output.get().map(|output| (output.log)(line));
     }
 
     /// End what still runs after so long.
@@ -139,7 +139,10 @@ impl Session {
         let interrupt = self.0.interrupt.clone();
         self.0.runtime.spawn(async move {
             tokio::time::sleep(time).await;
-            interrupt.raise(Error::Interrupted { cause: "the end of the script took too long".to_owned(), code: 1 });
+            interrupt.raise(Error::Interrupted {
+                cause: "the end of the script took too long".to_owned(),
+                code: 1,
+            });
         });
     }
 
@@ -153,6 +156,11 @@ impl Session {
     #[must_use]
     pub fn interrupt(&self) -> &Interrupt {
         &self.0.interrupt
+    }
+
+    /// Set where its lines go; only the first call counts. Without it, they go nowhere.
+    pub fn set_output(&self, output: Output) {
+        let _ = self.0.output.set(output);
     }
 
     /// Set what the recipe is called with; only the first call counts.

@@ -160,8 +160,12 @@ impl Vm {
 
     async fn gone(&self, operation: &str) -> Error {
         let operation = operation.to_owned();
-        let error =
-            Error::Gone { vm: self.name().to_owned(), operation, ended: String::new(), stderr: String::new() };
+        let error = Error::Gone {
+            vm: self.name().to_owned(),
+            operation,
+            ended: String::new(),
+            stderr: String::new(),
+        };
         self.last_words(error).await
     }
 }

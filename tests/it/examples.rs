@@ -1,20 +1,15 @@
 //! Every example is run: those in the docs of the script API, the shipped recipes, and the README's blocks.
 
-use std::sync::Arc;
-
 use qhop::script::help::{Function, functions};
-use qhop::script::interrupt::Interrupt;
 use qhop::script::recipe::{self, Source};
 use qhop::script::runner::Script;
-use qhop::script::session::{Output, Session};
+use qhop::script::session::Session;
 
 use crate::test::{Test, lab, new, old};
 
 fn api() -> Vec<Function> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let nowhere = || -> Arc<qhop::script::session::Sink> { Arc::new(|_| Ok(())) };
-    let output = Output { print: nowhere(), log: nowhere() };
-    let session = Session::new(runtime.handle().clone(), Interrupt::default(), output);
+    let session = Session::new(runtime.handle().clone());
     functions(Script::load(session, Source::expression("()")).unwrap().engine())
 }
 
@@ -116,7 +111,18 @@ fn live_patch_moves_linux_to_another_version() {
         lab("linux/initramfs"),
     );
     Test::new()
-        .args(["run", "live_patch", "--from", &old(), "--to", &new(), "--args", &args, "--ready", "memory ok"])
+        .args([
+            "run",
+            "live_patch",
+            "--from",
+            &old(),
+            "--to",
+            &new(),
+            "--args",
+            &args,
+            "--ready",
+            "memory ok",
+        ])
         .stdout("on 10.0.[..] after a blackout of [..] ms")
         .run();
 }

@@ -20,8 +20,12 @@ struct Waiting {
 impl Waiting {
     fn start(recipe: &str) -> Self {
         let test = Test::new().recipe(recipe);
-        let mut qhop =
-            test.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("qhop can be started");
+        let mut qhop = test
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("qhop can be started");
         let mut stdout = BufReader::new(qhop.stdout.take().unwrap());
         let mut guest = String::new();
         stdout.read_line(&mut guest).unwrap();
@@ -61,7 +65,10 @@ fn ctrl_c_ends_a_wait_and_runs_what_was_deferred() {
     assert!(waiting.guest_runs());
     waiting.signal(Signal::INT);
     let (stdout, stderr, code, took) = waiting.end();
-    assert_eq!((stdout.as_str(), stderr.as_str(), code), ("deferred: running\n", "error: interrupted by SIGINT\n", 130));
+    assert_eq!(
+        (stdout.as_str(), stderr.as_str(), code),
+        ("deferred: running\n", "error: interrupted by SIGINT\n", 130)
+    );
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     assert!(!waiting.guest_runs(), "the guest is gone");
     waiting.test.nothing_left();

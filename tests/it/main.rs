@@ -8,5 +8,4 @@ mod examples;
 mod imports;
 mod interrupt;
 mod migrate;
-mod monitor;
 mod tidy;

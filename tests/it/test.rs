@@ -117,8 +117,9 @@ impl Test {
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let assert = Assert::new();
         let seen = format!("{stdout}--- stderr\n{stderr}--- code {}\n", code(output.status));
-        let wanted = format!("{}--- stderr\n{}--- code {}\n", lines(&self.stdout), lines(&self.stderr), self.code);
-        assert.eq(seen.into_data(), wanted.into_data().raw_if_plain());
+        let wanted =
+            format!("{}--- stderr\n{}--- code {}\n", lines(&self.stdout), lines(&self.stderr), self.code);
+        assert.eq(seen.into_data(), wanted.into_data());
         self.nothing_left();
     }
 

@@ -6,7 +6,7 @@
 //! from whichever line names one. Texts change between versions: patterns hold on to the stable part.
 //! A more special pattern stands before a more general one.
 
-use Rank::{Effect, Echo, Part, Root};
+use Rank::{Echo, Effect, Part, Root};
 
 /// How much a message says. Among several messages the first of the best rank is explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +49,7 @@ const USERFAULTFD: &str = "run the target as root or with `CAP_SYS_PTRACE`, set 
                            or give it access to `/dev/userfaultfd`; or another mode";
 const CHOOSE_ONE: &str = "choose one of the two";
 const DEFER: &str = "start the target with `-incoming defer`, set it, then `migrate-incoming`";
-const BLOCKED: &str =
-    "unplug or unmount it first (a different image format: convert it); `blocked-reasons` of `query-migrate` lists all";
+const BLOCKED: &str = "unplug or unmount it first (a different image format: convert it); `blocked-reasons` of `query-migrate` lists all";
 const VERSIONED_MODEL: &str = "a named CPU model that `-cpu help` of both QEMUs lists; the guest keeps its model until it \
                                is started anew";
 

@@ -41,7 +41,9 @@ impl Migration {
         match (&self.source, self.source_is()) {
             (Seen::Gone, _) => refuse("`source` is gone", "nothing is left to cancel"),
             (_, S::Silent) => refuse("`source` does not answer", "find out why it does not answer"),
-            (Seen::Alive(_, status), _) if status.is_postcopy() || (self.switched && !status.is_end_state()) => {
+            (Seen::Alive(_, status), _)
+                if status.is_postcopy() || (self.switched && !status.is_end_state()) =>
+            {
                 refuse("the guest has switched to `target`: to cancel now would lose it", LET_IT_COMPLETE)
             }
             (_, S::Switching) if self.target_is() != T::Gone => refuse(
@@ -71,9 +73,10 @@ impl Migration {
                 "the guest stands still, and postcopy would start it on `target`",
                 "let precopy complete: a guest that stands still changes no memory",
             ),
-            Seen::Alive(_, status) => {
-                refuse(format!("the migration is `{status}`"), "the switch is for a migration that is `active`")
-            }
+            Seen::Alive(_, status) => refuse(
+                format!("the migration is `{status}`"),
+                "the switch is for a migration that is `active`",
+            ),
             Seen::Silent => refuse("`source` does not answer", "find out why it does not answer"),
             Seen::Gone => refuse("`source` is gone", "nothing is left to move"),
         }
@@ -90,9 +93,14 @@ impl Migration {
             S::Runs => return Ok(()),
             S::Gone => return refuse("`source` is gone", "see what `target` has"),
             S::Silent => return refuse("`source` does not answer", "find out why it does not answer"),
-            S::Empty => return refuse("`source` is itself waiting for a guest", "look where the guest was before"),
+            S::Empty => {
+                return refuse("`source` is itself waiting for a guest", "look where the guest was before");
+            }
             S::Part | S::Stranded => {
-                return refuse("the guest has switched to `target`: what `source` has is not all of it", LET_IT_COMPLETE);
+                return refuse(
+                    "the guest has switched to `target`: what `source` has is not all of it",
+                    LET_IT_COMPLETE,
+                );
             }
             S::Switching => return refuse("the switch from `source` to `target` is under way", WAIT),
             S::Stopped | S::Left => {}
@@ -103,7 +111,9 @@ impl Migration {
         match target {
             T::Runs | T::Part => refuse("the guest runs on `target`", "leave it there"),
             T::Loaded | T::MovedOn => refuse("the guest is on `target`, too", END_TARGET),
-            T::Silent if begun => refuse("`target` does not answer, which is no proof that it is dead", END_TARGET),
+            T::Silent if begun => {
+                refuse("`target` does not answer, which is no proof that it is dead", END_TARGET)
+            }
             T::Waiting if source == S::Left || *run == R::Postmigrate => {
                 refuse("`target` lives, and may still start the guest", END_TARGET)
             }
@@ -129,15 +139,18 @@ impl Migration {
             (_, T::Silent) => refuse("`target` does not answer", "find out why it does not answer"),
             (_, T::Waiting) => refuse("`target` does not have the guest yet", WAIT),
             (_, T::MovedOn) => refuse("the guest has gone on from `target` to a third QEMU", "look there"),
-            (S::Runs, _) => refuse("the guest runs on `source`", "`quit` the target, or `stop` and `quit` the source"),
+            (S::Runs, _) => {
+                refuse("the guest runs on `source`", "`quit` the target, or `stop` and `quit` the source")
+            }
             (S::Silent, T::Loaded) => {
                 refuse("`source` does not answer, which is no proof that it is dead", "kill the source first")
             }
             (S::Switching, _) => refuse("the switch from `source` to `target` is under way", WAIT),
             (S::Stopped, T::Loaded) => refuse("the guest is on `source`, too", "`quit` the source first"),
-            (S::Stranded, T::Part) => {
-                refuse("part of the guest's memory is lost", "`quit` both, and start the guest anew from its disks")
-            }
+            (S::Stranded, T::Part) => refuse(
+                "part of the guest's memory is lost",
+                "`quit` both, and start the guest anew from its disks",
+            ),
             _ => Ok(()),
         }
     }
@@ -151,14 +164,17 @@ impl Migration {
             return Ok(());
         }
         match (self.verdict().holder, self.source_is(), self.target_is()) {
-            (Holder::Both, ..) => refuse("two copies of the guest are running", "`stop` both, and decide which one to keep"),
+            (Holder::Both, ..) => {
+                refuse("two copies of the guest are running", "`stop` both, and decide which one to keep")
+            }
             (Holder::Nobody, S::Left, _) if !self.target_ran => {
                 refuse("`source` is all that is left of the guest", "`cont` the source")
             }
             (Holder::Nobody, ..) => Ok(()),
-            (Holder::Target, S::Left, T::Loaded) => {
-                refuse("the guest was running, and is stopped on `target`", "`cont` the target, and see it run")
-            }
+            (Holder::Target, S::Left, T::Loaded) => refuse(
+                "the guest was running, and is stopped on `target`",
+                "`cont` the target, and see it run",
+            ),
             (Holder::Target, S::Left, T::Part) => refuse("`target` is not done yet", WAIT),
             (Holder::Target, S::Left, T::Runs) => {
                 refuse("the guest was stopped, and runs on `target`", "`stop` the target")
@@ -179,7 +195,9 @@ impl Migration {
             (_, _, T::Gone) | (Holder::Source | Holder::Nobody, ..) => Ok(()),
             // The source has all of it, and goes on, or can be told to.
             (Holder::InTransit, S::Switching | S::Left, T::Waiting | T::Silent) => Ok(()),
-            (Holder::Both, ..) => refuse("two copies of the guest are running", "`stop` both, and decide which one to keep"),
+            (Holder::Both, ..) => {
+                refuse("two copies of the guest are running", "`stop` both, and decide which one to keep")
+            }
             (Holder::Target, ..) => refuse("the guest is on `target`", "leave it there"),
             (Holder::InTransit, ..) => refuse("the guest is between `source` and `target`", WAIT),
         }

@@ -149,9 +149,7 @@ impl Migration {
             (S::Stopped, T::Gone) => {
                 (H::Source, "the guest is safe: it is on `source`, stopped", "`cont` the source")
             }
-            (S::Stopped, _) => {
-                (H::Source, "the guest is safe: it is on `source`, stopped", FIRST_END_TARGET)
-            }
+            (S::Stopped, _) => (H::Source, "the guest is safe: it is on `source`, stopped", FIRST_END_TARGET),
 
             (_, T::MovedOn) => {
                 (H::InTransit, "the guest has gone on from `target` to a third QEMU", "look there")
@@ -234,9 +232,11 @@ impl Migration {
                 "wait; if `target` hangs, kill it and then `cont` the source",
             ),
 
-            (S::Silent, T::Waiting | T::Gone) => {
-                (H::Source, "the guest is on `source`, which does not answer", "find out why it does not answer")
-            }
+            (S::Silent, T::Waiting | T::Gone) => (
+                H::Source,
+                "the guest is on `source`, which does not answer",
+                "find out why it does not answer",
+            ),
             (S::Silent, T::Loaded | T::Silent) | (S::Gone, T::Silent) => (
                 H::InTransit,
                 "nobody who is known to have the guest answers",

@@ -19,7 +19,7 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn options(function: &str, given: Map, defaults: Map) -> ScriptResult<Map> {
-        let known: Vec<&str> = defaults.keys().map(|name| name.as_str()).collect();
+        let known: Vec<&str> = defaults.keys().map(AsRef::as_ref).collect();
         Options::new(function, given.clone(), &known)?;
         let mut merged = defaults;
         merged.extend(given);

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::host;
 use crate::script::gate::Effect;
 use crate::script::options::duration;
-use crate::script::session::{Ending, ScriptResult, Session};
 use crate::script::parameters::Kind;
+use crate::script::session::{Ending, ScriptResult, Session};
 use crate::script::usage;
 use crate::units::{parse_duration, parse_size};
 
@@ -35,7 +35,12 @@ pub mod api {
     /// assert_eq(param("timeout", "how long it may take", 30.s), 30.s);
     /// ```
     #[rhai_fn(name = "param", return_raw)]
-    pub fn param_or(ctx: NativeCallContext, name: &str, help: &str, default: Dynamic) -> ScriptResult<Dynamic> {
+    pub fn param_or(
+        ctx: NativeCallContext,
+        name: &str,
+        help: &str,
+        default: Dynamic,
+    ) -> ScriptResult<Dynamic> {
         let _ = help;
         match Session::of(&ctx).parameter(name) {
             Some(text) => Ok(super::value_like(name, text, &default)?),
@@ -133,6 +138,18 @@ pub mod api {
         })
     }
 
+    /// `sleep` with a number: an error that asks for its unit, in place of Rhai's own, which nothing could interrupt.
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_int(ctx: NativeCallContext, time: i64) -> ScriptResult<()> {
+        sleep(ctx, time.into())
+    }
+
+    /// `sleep` with a number: an error that asks for its unit, in place of Rhai's own, which nothing could interrupt.
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_float(ctx: NativeCallContext, time: f64) -> ScriptResult<()> {
+        sleep(ctx, time.into())
+    }
+
     /// The time since 1970, as a duration: subtract two to measure.
     ///
     /// ```rhai
@@ -165,7 +182,9 @@ fn value_like(name: &str, text: &str, default: &Dynamic) -> crate::error::Result
     };
     let unreadable = |cause| Error::Usage { message: format!("`--{name}`: {cause}"), hint: String::new() };
     // `4GiB` for a default of `1.GiB`, which is a number when the script runs.
-    if kind == Kind::Integer && let Ok(Ok(size)) = parse_size(text).map(i64::try_from) {
+    if kind == Kind::Integer
+        && let Ok(Ok(size)) = parse_size(text).map(i64::try_from)
+    {
         return Ok(size.into());
     }
     usage::check(kind, text).map_err(unreadable)?;

@@ -1,31 +1,15 @@
 //! Durations and sizes: `500.ms`, `30.s`, `512.MiB`.
 
+use std::time::Duration;
+
 use rhai::plugin::*;
+
+use crate::error::Error;
+use crate::script::session::ScriptResult;
+use crate::units::Seconds;
 
 #[export_module]
 pub mod api {
-    use std::time::Duration;
-
-    use crate::error::Error;
-    use crate::script::session::ScriptResult;
-    use crate::units::Seconds;
-
-    fn seconds(number: f64, unit: &str) -> ScriptResult<Duration> {
-        Ok(Duration::try_from_secs_f64(number).map_err(|_| Error::Argument {
-            function: unit.to_owned(),
-            cause: "this is no possible duration".to_owned(),
-            hint: "durations are positive".to_owned(),
-        })?)
-    }
-
-    fn bytes(number: i64, shift: u32, unit: &str) -> ScriptResult<i64> {
-        Ok(number.checked_mul(1 << shift).ok_or_else(|| Error::Argument {
-            function: unit.to_owned(),
-            cause: format!("`{number}` of them are too many bytes for a number"),
-            hint: String::new(),
-        })?)
-    }
-
     /// Milliseconds.
     ///
     /// ```rhai
@@ -33,7 +17,7 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "ms", return_raw, pure)]
     pub fn ms(number: &mut i64) -> ScriptResult<Duration> {
-        seconds(*number as f64 / 1e3, "ms")
+        super::milliseconds(*number, 1)
     }
 
     /// Seconds.
@@ -43,7 +27,7 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "s", return_raw, pure)]
     pub fn s(number: &mut i64) -> ScriptResult<Duration> {
-        seconds(*number as f64, "s")
+        super::milliseconds(*number, 1_000)
     }
 
     /// Minutes.
@@ -53,7 +37,25 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "min", return_raw, pure)]
     pub fn min(number: &mut i64) -> ScriptResult<Duration> {
-        seconds(*number as f64 * 60.0, "min")
+        super::milliseconds(*number, 60_000)
+    }
+
+    /// Milliseconds, not a whole number of them.
+    #[rhai_fn(get = "ms", return_raw, pure)]
+    pub fn ms_float(number: &mut f64) -> ScriptResult<Duration> {
+        super::seconds(*number / 1e3)
+    }
+
+    /// Seconds, not a whole number of them.
+    #[rhai_fn(get = "s", return_raw, pure)]
+    pub fn s_float(number: &mut f64) -> ScriptResult<Duration> {
+        super::seconds(*number)
+    }
+
+    /// Minutes, not a whole number of them.
+    #[rhai_fn(get = "min", return_raw, pure)]
+    pub fn min_float(number: &mut f64) -> ScriptResult<Duration> {
+        super::seconds(*number * 60.0)
     }
 
     /// Kibibytes, as a number of bytes.
@@ -63,7 +65,7 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "KiB", return_raw, pure)]
     pub fn kib(number: &mut i64) -> ScriptResult<i64> {
-        bytes(*number, 10, "KiB")
+        super::bytes(*number, 10)
     }
 
     /// Mebibytes, as a number of bytes.
@@ -73,7 +75,7 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "MiB", return_raw, pure)]
     pub fn mib(number: &mut i64) -> ScriptResult<i64> {
-        bytes(*number, 20, "MiB")
+        super::bytes(*number, 20)
     }
 
     /// Gibibytes, as a number of bytes.
@@ -83,7 +85,7 @@ pub mod api {
     /// ```
     #[rhai_fn(get = "GiB", return_raw, pure)]
     pub fn gib(number: &mut i64) -> ScriptResult<i64> {
-        bytes(*number, 30, "GiB")
+        super::bytes(*number, 30)
     }
 
     /// A duration in milliseconds, as a floating-point number.
@@ -113,7 +115,8 @@ pub mod api {
     /// So many times a duration.
     #[rhai_fn(name = "*", return_raw)]
     pub fn multiply(duration: Duration, times: i64) -> ScriptResult<Duration> {
-        seconds(duration.as_secs_f64() * times as f64, "*")
+        let times = u32::try_from(times).ok();
+        Ok(times.and_then(|times| duration.checked_mul(times)).ok_or_else(super::impossible)?)
     }
 
     /// Whether two durations are the same.
@@ -157,4 +160,29 @@ pub mod api {
     pub fn to_string(duration: &mut Duration) -> String {
         Seconds(*duration).to_string()
     }
+}
+
+fn milliseconds(number: i64, each: u64) -> ScriptResult<Duration> {
+    let total = u64::try_from(number).ok().and_then(|number| number.checked_mul(each));
+    Ok(total.map(Duration::from_millis).ok_or_else(impossible)?)
+}
+
+fn seconds(number: f64) -> ScriptResult<Duration> {
+    Ok(Duration::try_from_secs_f64(number).map_err(|_| impossible())?)
+}
+
+fn impossible() -> Error {
+    Error::Argument {
+        function: "duration".to_owned(),
+        cause: "this is no possible duration".to_owned(),
+        hint: "a duration is not negative, and ends within the life of the universe".to_owned(),
+    }
+}
+
+fn bytes(number: i64, shift: u32) -> ScriptResult<i64> {
+    Ok(number.checked_mul(1 << shift).ok_or_else(|| Error::Argument {
+        function: "size".to_owned(),
+        cause: format!("`{number}` of them are more bytes than a number can count"),
+        hint: String::new(),
+    })?)
 }

@@ -31,7 +31,12 @@ pub mod api {
     /// assert_eq(machine, vm.machine + "-machine");
     /// ```
     #[rhai_fn(name = "qmp", return_raw, pure)]
-    pub fn qmp_with(ctx: NativeCallContext, vm: &mut Vm, name: &str, arguments: Map) -> ScriptResult<Dynamic> {
+    pub fn qmp_with(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        name: &str,
+        arguments: Map,
+    ) -> ScriptResult<Dynamic> {
         let arguments = super::arguments(name, arguments)?;
         Session::of(&ctx).perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
     }
@@ -67,7 +72,9 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn migration(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<Dynamic> {
-        Session::of(&ctx).perform(command(vm, "query-migrate"), vm.migration()).map(|reply| to_dynamic(&reply))
+        Session::of(&ctx)
+            .perform(command(vm, "query-migrate"), vm.migration())
+            .map(|reply| to_dynamic(&reply))
     }
 
     /// Stop the guest's processors.

@@ -20,7 +20,12 @@ pub mod api {
     /// vm.wait_for_status("running", 10.s);
     /// ```
     #[rhai_fn(return_raw, pure)]
-    pub fn wait_for_status(ctx: NativeCallContext, vm: &mut Vm, status: &str, timeout: Dynamic) -> ScriptResult<()> {
+    pub fn wait_for_status(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        status: &str,
+        timeout: Dynamic,
+    ) -> ScriptResult<()> {
         let timeout = duration("wait_for_status", &timeout)?;
         Session::of(&ctx).block_on(vm.wait_for_status(status, timeout))
     }
@@ -66,7 +71,12 @@ pub mod api {
     /// assert_eq(vm.wait_for_event("STOP", 5.s).event, "STOP");
     /// ```
     #[rhai_fn(return_raw, pure)]
-    pub fn wait_for_event(ctx: NativeCallContext, vm: &mut Vm, name: &str, timeout: Dynamic) -> ScriptResult<Dynamic> {
+    pub fn wait_for_event(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        name: &str,
+        timeout: Dynamic,
+    ) -> ScriptResult<Dynamic> {
         let timeout = duration("wait_for_event", &timeout)?;
         Session::of(&ctx).block_on(vm.wait_for_event(name, timeout)).map(|event| to_dynamic(&event))
     }
@@ -84,7 +94,12 @@ pub mod api {
     /// vm.wait_for_output("beat", 10.s);
     /// ```
     #[rhai_fn(return_raw, pure)]
-    pub fn wait_for_output(ctx: NativeCallContext, vm: &mut Vm, text: &str, timeout: Dynamic) -> ScriptResult<()> {
+    pub fn wait_for_output(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        text: &str,
+        timeout: Dynamic,
+    ) -> ScriptResult<()> {
         let timeout = duration("wait_for_output", &timeout)?;
         Session::of(&ctx).block_on(vm.wait_for_output(text, timeout))
     }
