@@ -1,0 +1,6 @@
+//! What is known of live migration, without touching one: how QEMU's messages read and who holds the guest.
+//!
+//! Pure: no I/O, no `async`. The callers ask QEMU; here is only what the answers mean.
+
+pub mod explain;
+pub mod state;
