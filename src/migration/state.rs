@@ -3,7 +3,10 @@
 //! Pure: states in, verdicts and refusals out; it never asks QEMU. The guards are the rules that no recipe
 //! may break: never two running copies of a guest, and never none while one could be kept.
 
+mod ends;
 mod guards;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::fmt;
@@ -55,7 +58,7 @@ words! {
         IoError = "io-error",
         /// Stopped by `stop`, or a target that was started with `-S`.
         Paused = "paused",
-        /// A source after the switch; before 9.0 also one whose stopped guest was *not* moved (`failed`, `cancelled`).
+        /// A source after the switch; with 5.2 and 7.2 also one whose stopped guest was *not* moved.
         Postmigrate = "postmigrate",
         /// Started with `-S` and never continued. It migrates as it is.
         Prelaunch = "prelaunch",
@@ -133,11 +136,18 @@ impl From<&str> for RunStatus {
 }
 
 impl RunStatus {
-    /// Whether the guest is known to stand still where it is, whole: neither running, nor being moved, nor gone.
+    /// Whether the guest runs, or sleeps and may wake by itself.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Running | Self::Suspended)
+    }
+
+    /// Whether the guest is known to stand still where it is, whole: neither live, nor being moved, nor gone.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         use RunStatus as R;
-        !matches!(self, R::Running | R::Inmigrate | R::FinishMigrate | R::Postmigrate | R::Other(_))
+        let elsewhere = matches!(self, R::Inmigrate | R::FinishMigrate | R::Postmigrate | R::Other(_));
+        !elsewhere && !self.is_live()
     }
 }
 
@@ -202,9 +212,12 @@ pub enum Mode {
     /// As a copy, before the switch; the source keeps its own.
     Precopy,
     /// Part of it after the switch: until the end, each side has memory that the other lacks.
-    Postcopy,
-    /// Not at all, both sides map the same (`x-ignore-shared`, `cpr-transfer`): once the target has run, the source's
-    /// devices and CPUs do not fit it any more.
+    Postcopy {
+        /// Whether `migrate-start-postcopy` was accepted; `true` where nobody knows.
+        switched: bool,
+    },
+    /// Not at all, both sides map the same (`x-ignore-shared`, `cpr-transfer`): once the target has run, the
+    /// source's devices and CPUs do not fit it any more.
     Shared,
 }
 
@@ -219,25 +232,31 @@ pub struct Migration {
     pub mode: Mode,
     /// The guest's run state before the migration, and to be its state after.
     pub before: RunStatus,
-    /// Whether `migrate-start-postcopy` was accepted. Where nobody knows, `true` is the careful answer.
-    pub switched: bool,
-    /// Whether the target was ever seen `running` (a `RESUME` event). Where nobody knows, `true` is the careful answer.
+    /// Whether the target was ever seen `running` (a `RESUME` event). Where nobody knows, `true` rather gives
+    /// up what is left of a guest than let it loose on disks that have gone on.
     pub target_ran: bool,
 }
 
 impl Migration {
-    /// Whether it succeeded: the guest was seen on the target in the state that it had, and the source is done with it.
+    /// Whether it succeeded: the guest was seen on the target in the state that it had, and the source is
+    /// done with it.
     ///
-    /// `postmigrate` alone does not do: before 9.0 a source whose stopped guest failed to move is `postmigrate`, too.
+    /// `postmigrate` alone does not do: a source whose stopped guest failed to move is `postmigrate`, too (5.2
+    /// and 7.2, not 10.0).
     #[must_use]
     pub fn succeeded(&self) -> bool {
         use RunStatus as R;
-        let left = self.source == Seen::Alive(R::Postmigrate, MigrationStatus::Completed);
-        left && matches!(&self.target, Seen::Alive(run, _) if self.as_before(run))
+        let done = self.source == Seen::Alive(R::Postmigrate, MigrationStatus::Completed);
+        done && matches!(&self.target, Seen::Alive(run, _) if self.as_before(run))
     }
 
-    /// Whether a run state is the one before the migration; a guest that stood still may do so under another name.
+    /// Whether a run state is the one before the migration. A guest wakes and sleeps by itself, and one that
+    /// stands still may do so under another name.
     fn as_before(&self, run: &RunStatus) -> bool {
-        *run == self.before || (run.is_stopped() && self.before.is_stopped())
+        (run.is_live() && self.before.is_live()) || (run.is_stopped() && self.before.is_stopped())
+    }
+
+    fn switched(&self) -> bool {
+        self.mode == Mode::Postcopy { switched: true }
     }
 }

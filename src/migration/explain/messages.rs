@@ -1,10 +1,10 @@
 //! QEMU's messages, what causes them and what to do: the table behind `explain`, pure data.
 //!
-//! A pattern is text that a line contains; `{}` captures what stands between its parts: one word at the
-//! start of the pattern, the rest of the line at its end. Cause and remedy use the captures as `{0}`, `{1}`, …,
+//! A pattern is text that a line contains; `{}` captures what stands between its parts: one word at the start
+//! of the pattern, the rest of the line at its end. Cause and remedy use the captures as `{0}`, `{1}`, …,
 //! through a filter where the plain text says little (`{0:size}`; see `value`), and {device} and `{image}`
-//! from whichever line names one. Texts change between versions: patterns hold on to the stable part.
-//! A more special pattern stands before a more general one.
+//! from whichever line names one. Texts change between versions: patterns hold on to the stable part. A more
+//! special pattern stands before a more general one.
 
 use Rank::{Echo, Effect, Part, Root};
 
@@ -34,7 +34,8 @@ const fn row(rank: Rank, pattern: &'static str, cause: &'static str, remedy: &'s
     Row { rank, pattern, cause, remedy }
 }
 
-/// What may be in any line of the text: its name in a template, the pattern, and what stands for it if no line has it.
+/// What may be in any line of the text: its name in a template, the pattern, and what stands for it if no
+/// line has it.
 pub(super) const SUBJECTS: &[(&str, &str, &str)] =
     &[("device", "of device '{}'", "a device"), ("image", "using the image [{}]", "the image")];
 
@@ -175,10 +176,10 @@ pub(super) const MESSAGES: &[Row] = &[
     row(Root, "Mismatched section id in footer for {} -",
         "the state of `{0:name}` has another length: the number of vCPUs differs (`-smp`, `maxcpus`), or a bug of QEMU's",
         "start the target with the source's `-smp`, `maxcpus` included"),
-    row(Root, "Bad config data: i=0x10a read: {} device: {} ",
+    row(Root, "Bad config data: i=0x10a read: {} device: {} cmask",
         "the PCIe error mask of {device} differs: QEMU 8.0 changed it (`x-pcie-err-unc-mask`)",
         "set `x-pcie-err-unc-mask` of the device alike on both ends, or a QEMU that keeps it off for older machine types"),
-    row(Root, "Bad config data: i={} read: {} device: {} ",
+    row(Root, "Bad config data: i={} read: {} device: {} cmask",
         "the PCI configuration of {device} differs at offset {0}: 0x{1} on the source, 0x{2} on the target",
         SAME_PROPERTIES),
     row(Root, "Features 0x{} unsupported. Allowed features: 0x{}",
@@ -197,7 +198,7 @@ pub(super) const MESSAGES: &[Row] = &[
         "the source has the UUID {0}, the target {1}",
         "start the target with `-uuid {0}`"),
     row(Root, "Capability {} is {}, but received capability is {}",
-        "`{0}` is {1} on the target and {2} on the source",
+        "`{0}` is `{1}` on the target and `{2}` on the source",
         "set `{0}` alike on both ends before the migration"),
     row(Root, "RAM postcopy is disabled but have 16 byte advise",
         "`postcopy-ram` is on at the source only",
@@ -425,7 +426,8 @@ pub(super) const MESSAGES: &[Row] = &[
         "the lines before it say why"),
 ];
 
-/// Versions that brought or dropped a capability, a parameter or a mode (QEMU's documentation; asked of 5.2 … 11.1).
+/// Versions that brought or dropped a capability, a parameter or a mode (QEMU's documentation; asked of 5.2 …
+/// 11.1).
 pub(super) const VERSIONS: &[(&str, &str)] = &[
     ("postcopy-ram", "since 2.6"),
     ("return-path", "since 2.10"),

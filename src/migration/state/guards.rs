@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::verdict::{Source as S, Target as T};
-use super::{Holder, Migration, MigrationStatus as M, RunStatus as R, Seen};
+use super::ends::{Source as S, Target as T};
+use super::{Holder, Migration, MigrationStatus as M, Mode, Seen};
 
 /// Why something may not be done, and what to do instead. `Display` gives the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,7 @@ fn refuse(reason: impl Into<String>, remedy: &'static str) -> Result<(), Refusal
 
 const END_TARGET: &str = "`quit` or kill the target first";
 const LET_IT_COMPLETE: &str = "let it complete; if the link is down, recover it";
+const ANEW: &str = "`quit` what is left, and start the guest anew from its disks";
 const WAIT: &str = "wait until the migration has ended";
 
 /// Each guard answers `Ok`, or why not. None of them is a promise that QEMU accepts the command.
@@ -35,14 +36,15 @@ impl Migration {
     /// Whether `migrate_cancel` on the source leaves one guest, and not none or two.
     ///
     /// # Errors
-    /// Past the switch to postcopy (QEMU before 10.0 obeys, and the guest is lost), and in the switch while the target
-    /// lives: the source runs on, and so may a target that has received everything (seen with 5.2, 7.2, 10.0 and 11.1).
+    /// Past the switch to postcopy (QEMU before 10.0 obeys, and the guest is lost), and in the switch while
+    /// the target lives: the source runs on, and so may a target that has received everything (seen with 5.2,
+    /// 7.2, 10.0 and 11.1).
     pub fn may_cancel(&self) -> Result<(), Refusal> {
         match (&self.source, self.source_is()) {
             (Seen::Gone, _) => refuse("`source` is gone", "nothing is left to cancel"),
             (_, S::Silent) => refuse("`source` does not answer", "find out why it does not answer"),
             (Seen::Alive(_, status), _)
-                if status.is_postcopy() || (self.switched && !status.is_end_state()) =>
+                if status.is_postcopy() || (self.switched() && !status.is_end_state()) =>
             {
                 refuse("the guest has switched to `target`: to cancel now would lose it", LET_IT_COMPLETE)
             }
@@ -57,18 +59,23 @@ impl Migration {
     /// Whether `migrate-start-postcopy` may be sent to the source: past it there is no way back.
     ///
     /// # Errors
-    /// With a target that no rehearsal has proven (a recipe that is told to may go on with a warning), in any other state
-    /// than `active`, and for a guest that stands still: a target without `-S` starts it (seen with 5.2 … 11.1).
+    /// With a target that no rehearsal has proven (a recipe that is told to may go on with a warning), in any
+    /// other state than `active`, and for a guest that stands still: a target without `-S` starts it (seen
+    /// with 5.2 … 11.1).
     pub fn may_switch(&self, rehearsed: bool) -> Result<(), Refusal> {
         match &self.source {
+            Seen::Alive(..) if !matches!(self.mode, Mode::Postcopy { .. }) => refuse(
+                "this migration cannot switch to postcopy",
+                "set `postcopy-ram` on both ends before the migration",
+            ),
             Seen::Alive(_, M::Active) if self.target_is() != T::Waiting => {
                 refuse("`target` is not seen to be waiting for the guest", "look at `target` first")
             }
-            Seen::Alive(R::Running, M::Active) if !rehearsed => refuse(
+            Seen::Alive(run, M::Active) if run.is_live() && !rehearsed => refuse(
                 "nobody has proven that `target` can load this guest, and past the switch there is no way back",
                 "rehearse first, or move by precopy",
             ),
-            Seen::Alive(R::Running, M::Active) => Ok(()),
+            Seen::Alive(run, M::Active) if run.is_live() => Ok(()),
             Seen::Alive(_, M::Active) => refuse(
                 "the guest stands still, and postcopy would start it on `target`",
                 "let precopy complete: a guest that stands still changes no memory",
@@ -85,8 +92,8 @@ impl Migration {
     /// Whether `cont` on the source makes one running guest, and not two.
     ///
     /// # Errors
-    /// While the target has the guest or may get it, past the switch to postcopy, and after the guest ran on the target:
-    /// its disks have gone on since.
+    /// While the target has the guest or may get it, past the switch to postcopy, and after the guest ran on
+    /// the target: its disks have gone on since.
     pub fn source_may_cont(&self) -> Result<(), Refusal> {
         let (source, target) = (self.source_is(), self.target_is());
         match source {
@@ -96,34 +103,34 @@ impl Migration {
             S::Empty => {
                 return refuse("`source` is itself waiting for a guest", "look where the guest was before");
             }
-            S::Part | S::Stranded => {
+            S::Part => {
                 return refuse(
                     "the guest has switched to `target`: what `source` has is not all of it",
                     LET_IT_COMPLETE,
                 );
             }
+            S::Stranded => return refuse("part of the guest's memory is lost", ANEW),
             S::Switching => return refuse("the switch from `source` to `target` is under way", WAIT),
+            S::Held => {
+                return refuse(
+                    "the guest is stopped before the switch, and the migration goes on",
+                    "`migrate-continue`, or `migrate_cancel`: then it goes on by itself",
+                );
+            }
             S::Stopped | S::Left => {}
         }
-        let Seen::Alive(run, status) = &self.source else { return Ok(()) };
-        // A migration that never began, or one still before the switch, has given nothing away.
-        let begun = source == S::Left || *run == R::Postmigrate || status.is_end_state();
+        // A migration that never began, or is still before the switch, has given nothing away.
+        let given_away = self.source_gave_away();
         match target {
             T::Runs | T::Part => refuse("the guest runs on `target`", "leave it there"),
             T::Loaded | T::MovedOn => refuse("the guest is on `target`, too", END_TARGET),
-            T::Silent if begun => {
+            T::Silent if given_away => {
                 refuse("`target` does not answer, which is no proof that it is dead", END_TARGET)
             }
-            T::Waiting if source == S::Left || *run == R::Postmigrate => {
-                refuse("`target` lives, and may still start the guest", END_TARGET)
-            }
-            T::Gone if begun && self.target_ran => refuse(
+            T::Waiting if given_away => refuse("`target` lives, and may still start the guest", END_TARGET),
+            T::Gone if self.source_is_outdated() => refuse(
                 "the guest ran on `target`: what `source` has is from before, and does not fit its disks any more",
-                "`quit` the source, and start the guest anew from its disks",
-            ),
-            T::Gone | T::Waiting | T::Silent if *status == M::PreSwitchover => refuse(
-                "the guest is stopped before the switch, and the migration goes on",
-                "`migrate-continue`, or `migrate_cancel`: then it goes on by itself",
+                ANEW,
             ),
             T::Gone | T::Waiting | T::Silent => Ok(()),
         }
@@ -146,19 +153,20 @@ impl Migration {
                 refuse("`source` does not answer, which is no proof that it is dead", "kill the source first")
             }
             (S::Switching, _) => refuse("the switch from `source` to `target` is under way", WAIT),
-            (S::Stopped, T::Loaded) => refuse("the guest is on `source`, too", "`quit` the source first"),
-            (S::Stranded, T::Part) => refuse(
-                "part of the guest's memory is lost",
-                "`quit` both, and start the guest anew from its disks",
-            ),
+            (S::Stopped | S::Held, T::Loaded | T::Part) => {
+                refuse("the guest is on `source`, too", "`quit` the source first")
+            }
+            (S::Stranded, T::Part) => refuse("part of the guest's memory is lost", ANEW),
             _ => Ok(()),
         }
     }
 
-    /// Whether the source may be ended: not before the guest was seen on the target as it was, and the source is done.
+    /// Whether the source may be ended: not before the guest was seen on the target as it was, and the source
+    /// is done.
     ///
     /// # Errors
-    /// While the source has the guest or a part of it. If the guest is lost beyond repair, ending what is left is allowed.
+    /// While the source has the guest or a part of it. If the guest is lost beyond repair, ending what is
+    /// left is allowed.
     pub fn source_may_quit(&self) -> Result<(), Refusal> {
         if self.succeeded() || self.source_is() == S::Gone {
             return Ok(());
@@ -167,10 +175,13 @@ impl Migration {
             (Holder::Both, ..) => {
                 refuse("two copies of the guest are running", "`stop` both, and decide which one to keep")
             }
-            (Holder::Nobody, S::Left, _) if !self.target_ran => {
+            (Holder::Nobody, S::Left, _) if !self.source_is_outdated() => {
                 refuse("`source` is all that is left of the guest", "`cont` the source")
             }
-            (Holder::Nobody, ..) => Ok(()),
+            // What is left of a lost guest, or a copy beside a guest that runs.
+            (Holder::Nobody, ..) | (Holder::Target, S::Stopped, T::Runs) | (Holder::Target, S::Silent, _) => {
+                Ok(())
+            }
             (Holder::Target, S::Left, T::Loaded) => refuse(
                 "the guest was running, and is stopped on `target`",
                 "`cont` the target, and see it run",
@@ -179,7 +190,6 @@ impl Migration {
             (Holder::Target, S::Left, T::Runs) => {
                 refuse("the guest was stopped, and runs on `target`", "`stop` the target")
             }
-            (Holder::Target, S::Stopped, T::Runs) | (Holder::Target, S::Silent, _) => Ok(()),
             (Holder::Target, ..) => refuse("`source` is not done yet", WAIT),
             (Holder::Source, ..) => refuse("the guest is on `source`", "see it run on the target first"),
             (Holder::InTransit, ..) => refuse("the guest is between `source` and `target`", WAIT),
@@ -191,10 +201,11 @@ impl Migration {
     /// # Errors
     /// While the target has the guest, or a part of it.
     pub fn target_may_quit(&self) -> Result<(), Refusal> {
+        let begun = self.may_have_begun();
         match (self.verdict().holder, self.source_is(), self.target_is()) {
             (_, _, T::Gone) | (Holder::Source | Holder::Nobody, ..) => Ok(()),
-            // The source has all of it, and goes on, or can be told to.
-            (Holder::InTransit, S::Switching | S::Left, T::Waiting | T::Silent) => Ok(()),
+            // The source has all of it, too, and goes on, or can be told to.
+            (Holder::InTransit, S::Switching | S::Left, T::Waiting | T::Silent) if !begun => Ok(()),
             (Holder::Both, ..) => {
                 refuse("two copies of the guest are running", "`stop` both, and decide which one to keep")
             }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Migration, MigrationStatus as M, Mode, RunStatus as R, Seen};
+use super::ends::{Source, Target};
+use super::{Migration, Mode};
 
 /// Who holds the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,224 +37,226 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What the source is to the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Runs,
-    /// It has the guest whole and stopped; `cont` works.
-    Stopped,
-    /// The switch is under way: the target may begin any moment.
-    Switching,
-    /// Past the switch to postcopy: it has a part that the target needs.
-    Part,
-    /// Past the switch to postcopy and cancelled: nobody can fetch its part any more.
-    Stranded,
-    /// It has sent everything, and keeps a copy as of the switch.
-    Left,
-    /// It waits for a guest itself.
-    Empty,
-    Silent,
-    Gone,
-}
+/// Holder, sentence, remedy.
+type Row = (Holder, &'static str, &'static str);
 
-/// What the target is to the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    Runs,
-    /// It has the guest whole and stopped; `cont` works.
-    Loaded,
-    /// Past the switch to postcopy, running or not: it lacks a part.
-    Part,
-    Waiting,
-    /// The guest is leaving it, or has left it, for a third QEMU.
-    MovedOn,
-    Silent,
-    Gone,
-}
-
+const ON_TARGET: &str = "the guest runs on `target`";
 const ANEW: &str = "`quit` what is left, and start the guest anew from its disks";
 const FIRST_END_TARGET: &str = "end `target` before anybody continues it";
+const STOPPED_AS_IT_WAS: Row =
+    (Holder::Source, "the guest is safe: it is on `source`, stopped as it was", "");
+const OUTDATED: Row = (
+    Holder::Nobody,
+    "the guest is lost: it ran on `target`, which is gone; \
+     what is left on `source` is from before, and does not fit its disks any more",
+    ANEW,
+);
+const UNKNOWN: Row = (
+    Holder::InTransit,
+    "nobody who is known to have the guest answers",
+    "find out where it is before anything is killed or continued",
+);
 
 impl Migration {
-    pub(super) fn source_is(&self) -> Source {
-        match &self.source {
-            Seen::Gone => Source::Gone,
-            // A state that nobody knows here is no better than none.
-            Seen::Silent | Seen::Alive(R::Other(_), _) => Source::Silent,
-            Seen::Alive(R::Running, _) => Source::Runs,
-            Seen::Alive(R::Inmigrate, _) => Source::Empty,
-            // QEMU gives the guest back to the source if this fails.
-            Seen::Alive(_, M::PostcopyDevice) => Source::Switching,
-            Seen::Alive(_, status) if status.is_postcopy() => Source::Part,
-            Seen::Alive(R::FinishMigrate | R::Postmigrate, M::Completed) => Source::Left,
-            // Before 10.0 QEMU cancels past the switch when it is told to.
-            Seen::Alive(R::FinishMigrate | R::Postmigrate, M::Cancelling | M::Cancelled) if self.switched => {
-                Source::Stranded
-            }
-            Seen::Alive(R::FinishMigrate, M::PreSwitchover) => Source::Stopped,
-            Seen::Alive(R::FinishMigrate, _) => Source::Switching,
-            Seen::Alive(..) => Source::Stopped,
-        }
-    }
-
-    pub(super) fn target_is(&self) -> Target {
-        match &self.target {
-            Seen::Gone => Target::Gone,
-            Seen::Silent | Seen::Alive(R::Other(_), _) => Target::Silent,
-            Seen::Alive(R::Inmigrate, _) => Target::Waiting,
-            Seen::Alive(R::FinishMigrate | R::Postmigrate, _) => Target::MovedOn,
-            Seen::Alive(_, status) if status.is_postcopy() => Target::Part,
-            Seen::Alive(R::Running, _) => Target::Runs,
-            Seen::Alive(..) => Target::Loaded,
-        }
-    }
-
-    fn target_is_running(&self) -> bool {
-        matches!(self.target, Seen::Alive(R::Running, _))
-    }
-
-    fn link_is_down(&self) -> bool {
-        [&self.source, &self.target].iter().any(|end| matches!(end, Seen::Alive(_, M::PostcopyPaused)))
-    }
-
     /// Who holds the guest.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        use {Holder as H, Source as S, Target as T};
-        let (holder, sentence, remedy) = match (self.source_is(), self.target_is()) {
-            (S::Runs, _) if self.target_is_running() => (
-                H::Both,
-                if self.mode == Mode::Shared {
-                    "two copies of the guest are running, on the same memory"
-                } else {
-                    "two copies of the guest are running, on `source` and on `target`"
-                },
-                "`stop` both at once, then `quit` the one to be given up; check the guest's disks",
-            ),
-            (S::Runs, T::Silent) => (
-                H::Source,
-                "the guest is safe: `source` is running",
-                "kill `target`, which does not answer: it could still run the guest a second time",
-            ),
-            (S::Runs, T::Loaded | T::Part) => {
-                (H::Source, "the guest is safe: `source` is running", FIRST_END_TARGET)
+        let target = self.target_is();
+        let (holder, sentence, remedy) = match self.source_is() {
+            Source::Runs => self.source_runs(target),
+            _ if target == Target::MovedOn => {
+                (Holder::InTransit, "the guest has gone on from `target` to a third QEMU", "look there")
             }
-            (S::Runs, _) => (H::Source, "the guest is safe: `source` is running", ""),
-
-            (S::Stopped, T::Runs) => {
-                (H::Target, "the guest runs on `target`", "`quit` the source; never `cont` it")
-            }
-            (S::Stopped, T::Gone | T::Waiting) if self.before.is_stopped() => {
-                (H::Source, "the guest is safe: it is on `source`, stopped as it was", "")
-            }
-            (S::Stopped, T::Gone) => {
-                (H::Source, "the guest is safe: it is on `source`, stopped", "`cont` the source")
-            }
-            (S::Stopped, _) => (H::Source, "the guest is safe: it is on `source`, stopped", FIRST_END_TARGET),
-
-            (_, T::MovedOn) => {
-                (H::InTransit, "the guest has gone on from `target` to a third QEMU", "look there")
-            }
-
-            (S::Switching, T::Runs) => {
-                (H::Target, "the guest runs on `target`", "wait until `source` is `completed`")
-            }
-            (S::Switching, T::Gone) => (
-                H::Source,
-                "the guest is safe: it is on `source`, which goes on by itself",
-                "wait until `source` is `running`; if it ends as `completed`, `cont` it",
-            ),
-            (S::Switching, _) => (
-                H::InTransit,
-                "the guest is stopped, in the switch from `source` to `target`",
-                "wait; if `target` hangs, kill it and `source` goes on by itself: \
-                 to cancel now could make the guest run twice",
-            ),
-
-            (S::Part, T::Gone) => (
-                H::Nobody,
-                "the guest is lost: it had switched to `target`, which is gone; \
-                 what is left is a part of its memory on `source`",
-                ANEW,
-            ),
-            (S::Part | S::Silent, T::Part) if self.link_is_down() => (
-                H::InTransit,
-                "the guest is on `target`, part of its memory still on `source`, and the link between them is down",
-                "end neither; `migrate-recover` on the target, then `migrate` with `resume` on the source",
-            ),
-            (S::Part, _) | (S::Silent, T::Part) => (
-                H::InTransit,
-                "the guest is on `target`, part of its memory still on `source`",
-                "end neither until the migration is `completed`",
-            ),
-            (S::Stranded, _) => (
-                H::Nobody,
+            Source::Stopped | Source::Held if target == Target::Part => self.parts(target),
+            Source::Stopped => self.source_stopped(target),
+            Source::Held => held(target),
+            Source::Switching => self.switching(target),
+            Source::Part => self.parts(target),
+            Source::Stranded => (
+                Holder::Nobody,
                 "the guest is lost: it was cancelled after the switch to `target`; \
                  each end has a part of its memory that the other lacks",
                 ANEW,
             ),
-            (S::Gone | S::Empty, T::Part) => (
-                H::Nobody,
+            Source::Left => self.source_left(target),
+            Source::Silent => self.source_silent(target),
+            Source::Gone | Source::Empty => self.no_source(target),
+        };
+        Verdict { holder, sentence, remedy }
+    }
+
+    fn source_runs(&self, target: Target) -> Row {
+        const SAFE: &str = "the guest is safe: `source` is running";
+        if self.target_is_live() {
+            let sentence = if self.mode == Mode::Shared {
+                "two copies of the guest are running, on the same memory"
+            } else {
+                "two copies of the guest are running, on `source` and on `target`"
+            };
+            let remedy = "`stop` both at once, then `quit` the one to be given up; check the guest's disks";
+            return (Holder::Both, sentence, remedy);
+        }
+        let remedy = match target {
+            Target::Silent => {
+                "kill `target`, which does not answer: it could still run the guest a second time"
+            }
+            Target::Loaded | Target::Part => FIRST_END_TARGET,
+            _ => "",
+        };
+        (Holder::Source, SAFE, remedy)
+    }
+
+    fn source_stopped(&self, target: Target) -> Row {
+        const SAFE: &str = "the guest is safe: it is on `source`, stopped";
+        match target {
+            Target::Runs => (Holder::Target, ON_TARGET, "`quit` the source; never `cont` it"),
+            Target::Gone if self.source_is_outdated() => OUTDATED,
+            Target::Gone | Target::Waiting if self.before.is_stopped() => STOPPED_AS_IT_WAS,
+            Target::Gone => (Holder::Source, SAFE, "`cont` the source"),
+            _ => (Holder::Source, SAFE, FIRST_END_TARGET),
+        }
+    }
+
+    fn switching(&self, target: Target) -> Row {
+        match target {
+            Target::Runs => (Holder::Target, ON_TARGET, "wait until `source` is `completed`"),
+            Target::Part => self.parts(target),
+            // Before 10.2, the source does not know whether the target had begun.
+            Target::Gone if self.switched() && self.may_have_begun() => (
+                Holder::InTransit,
+                "`target` ended in the switch to postcopy: the guest is whole on `source`, or in parts",
+                "look at `source` again in a moment: `failed` means that it is whole there, \
+                 `postcopy-paused` that it is lost",
+            ),
+            Target::Gone => (
+                Holder::Source,
+                "the guest is safe: it is on `source`, which goes on by itself",
+                "wait until `source` is `running`; if it ends as `completed`, `cont` it",
+            ),
+            _ if self.may_have_begun() => (
+                Holder::InTransit,
+                "the guest is in the switch from `source` to `target`",
+                "end neither, and wait",
+            ),
+            _ => (
+                Holder::InTransit,
+                "the guest is stopped, in the switch from `source` to `target`",
+                "wait; if `target` hangs, kill it and `source` goes on by itself: \
+                 to cancel now could make the guest run twice",
+            ),
+        }
+    }
+
+    /// Past the switch to postcopy.
+    fn parts(&self, target: Target) -> Row {
+        match target {
+            Target::Gone => (
+                Holder::Nobody,
+                "the guest is lost: it had switched to `target`, which is gone; \
+                 what is left is a part of its memory on `source`",
+                ANEW,
+            ),
+            _ if self.link_is_down() => (
+                Holder::InTransit,
+                "the guest is on `target`, part of its memory still on `source`, and the link is down",
+                "end neither; `migrate-recover` on the target, then `migrate` with `resume` on the source",
+            ),
+            _ => (
+                Holder::InTransit,
+                "the guest is on `target`, part of its memory still on `source`",
+                "end neither until the migration is `completed`",
+            ),
+        }
+    }
+
+    fn source_left(&self, target: Target) -> Row {
+        match target {
+            Target::Runs | Target::Part => (Holder::Target, ON_TARGET, ""),
+            Target::Loaded => self.target_loaded(),
+            Target::Silent if self.source_is_outdated() => (
+                Holder::Target,
+                "the guest is on `target`, which does not answer",
+                "find out why it does not answer",
+            ),
+            Target::Gone if self.source_is_outdated() => OUTDATED,
+            Target::Gone if self.before.is_stopped() => STOPPED_AS_IT_WAS,
+            Target::Gone => (
+                Holder::Nobody,
+                "the guest runs nowhere: `target` ended before it began; `source` still has it",
+                "`cont` the source",
+            ),
+            _ => (
+                Holder::InTransit,
+                "`source` has sent the guest, and `target` has not begun",
+                "wait; if `target` hangs, kill it and then `cont` the source",
+            ),
+        }
+    }
+
+    fn target_loaded(&self) -> Row {
+        if self.before.is_stopped() {
+            (Holder::Target, "the guest is on `target`, stopped as it was", "")
+        } else {
+            (Holder::Target, "the guest is on `target`, stopped", "`cont` the target")
+        }
+    }
+
+    fn source_silent(&self, target: Target) -> Row {
+        match target {
+            Target::Runs => (
+                Holder::Target,
+                ON_TARGET,
+                "kill `source`, which does not answer: it could still run the guest a second time",
+            ),
+            Target::Part => self.parts(target),
+            Target::Waiting | Target::Gone => (
+                Holder::Source,
+                "the guest is on `source`, which does not answer",
+                "find out why it does not answer",
+            ),
+            _ => UNKNOWN,
+        }
+    }
+
+    fn no_source(&self, target: Target) -> Row {
+        match target {
+            Target::Runs => (Holder::Target, ON_TARGET, ""),
+            Target::Loaded => self.target_loaded(),
+            Target::Part => (
+                Holder::Nobody,
                 "the guest is lost: part of its memory was on `source`, which is gone; \
                  what is left on `target` stops as soon as it needs that part",
                 ANEW,
             ),
-
-            (S::Silent, T::Runs) => (
-                H::Target,
-                "the guest runs on `target`",
-                "kill `source`, which does not answer: it could still run the guest a second time",
-            ),
-            (_, T::Runs) | (S::Left, T::Part) => (H::Target, "the guest runs on `target`", ""),
-            (S::Left | S::Gone | S::Empty, T::Loaded) if self.before.is_stopped() => {
-                (H::Target, "the guest is on `target`, stopped as it was", "")
-            }
-            (S::Left | S::Gone | S::Empty, T::Loaded) => {
-                (H::Target, "the guest is on `target`, stopped", "`cont` the target")
-            }
-
-            (S::Left, T::Gone) if self.target_ran => (
-                H::Nobody,
-                "the guest is lost: it ran on `target`, which is gone; \
-                 what is left on `source` is from before, and does not fit its disks any more",
-                ANEW,
-            ),
-            (S::Left, T::Gone) if self.before.is_stopped() => {
-                (H::Source, "the guest is safe: it is on `source`, stopped as it was", "")
-            }
-            (S::Left, T::Gone) => (
-                H::Nobody,
-                "the guest runs nowhere: `target` ended before it began; `source` still has it",
-                "`cont` the source",
-            ),
-            (S::Left, _) => (
-                H::InTransit,
-                "`source` has sent the guest, and `target` has not begun",
-                "wait; if `target` hangs, kill it and then `cont` the source",
-            ),
-
-            (S::Silent, T::Waiting | T::Gone) => (
-                H::Source,
-                "the guest is on `source`, which does not answer",
-                "find out why it does not answer",
-            ),
-            (S::Silent, T::Loaded | T::Silent) | (S::Gone, T::Silent) => (
-                H::InTransit,
-                "nobody who is known to have the guest answers",
-                "find out where it is before anything is killed or continued",
-            ),
-            (S::Gone, T::Waiting) => {
-                (H::Nobody, "the guest is lost: `source` is gone, and `target` never had all of it", ANEW)
-            }
-            (S::Gone, T::Gone) => {
-                (H::Nobody, "the guest is lost: both ends are gone", "start the guest anew from its disks")
-            }
-            (S::Empty, _) => (
-                H::Nobody,
+            Target::Silent => UNKNOWN,
+            Target::Waiting | Target::MovedOn | Target::Gone if self.source_is() == Source::Empty => (
+                Holder::Nobody,
                 "neither end has the guest: `source` is itself waiting for one",
                 "look where it was before",
             ),
-        };
-        Verdict { holder, sentence, remedy }
+            Target::Waiting => (
+                Holder::Nobody,
+                "the guest is lost: `source` is gone, and `target` never had all of it",
+                ANEW,
+            ),
+            Target::MovedOn | Target::Gone => (
+                Holder::Nobody,
+                "the guest is lost: both ends are gone",
+                "start the guest anew from its disks",
+            ),
+        }
+    }
+}
+
+fn held(target: Target) -> Row {
+    match target {
+        Target::Runs => {
+            (Holder::Target, ON_TARGET, "`migrate_cancel` and `quit` the source; never `cont` it")
+        }
+        _ => (
+            Holder::Source,
+            "the guest is safe: it is on `source`, stopped before the switch",
+            "`migrate-continue` if the migration is `pre-switchover`; `migrate_cancel` brings the guest back",
+        ),
     }
 }
