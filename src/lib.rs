@@ -32,7 +32,11 @@
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod host;
 pub mod migration;
+pub mod monitor;
+pub mod qemu;
+pub mod script;
 pub mod units;
 pub mod vm;
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Error, Result};
+use crate::migration::state::Seen;
 use crate::monitor::{Address, Monitor, hmp};
 use crate::qemu::command_line;
 use crate::qemu::guest::Heartbeat;
@@ -238,6 +239,21 @@ impl Vm {
             reply = self.qmp("query-migrate", json!({})).await?;
         }
         Ok(reply)
+    }
+
+    /// What it is in a migration, as far as it answers within `PATIENCE`.
+    pub async fn seen(&self) -> Seen {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if self.ended().is_some() {
+            return Seen::Gone;
+        }
+        let asked = timeout(PATIENCE, async { tokio::try_join!(self.status(), self.migration()) }).await;
+        match asked {
+            Ok(Ok((run, migration))) => Seen::alive(&run, migration["status"].as_str().unwrap_or_default()),
+            // It may have ended over the question.
+            _ if self.ended().is_some() => Seen::Gone,
+            _ => Seen::Silent,
+        }
     }
 
     /// Tell QEMU to `quit`, and wait until it has ended. One that has ended already is fine.

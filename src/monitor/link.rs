@@ -11,18 +11,13 @@ use serde_json::Value;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::address::Address;
 use super::events::EventLog;
-use super::qmp::{Decoder, Message, Refusal, Request};
+use super::qmp::{Message, Refusal, Request};
 use super::socket::Socket;
-use super::telnet::Telnet;
 
 /// How many commands wait in QEMU at a time, out-of-band ones aside; the others wait here.
 /// With eight, QEMU stops reading its monitor, and no out-of-band command could overtake (4.0 … 11.1).
 const IN_BAND: usize = 7;
-
-/// How much is read at once, in bytes.
-const CHUNK: usize = 64 << 10;
 
 /// What came back for a command.
 pub(super) type Answer = Result<Value, Refusal>;
@@ -30,8 +25,8 @@ pub(super) type Answer = Result<Value, Refusal>;
 /// The connection to one monitor.
 #[derive(Debug)]
 pub(super) struct Link {
-    vm: String,
-    socket: Socket,
+    pub(super) vm: String,
+    pub(super) socket: Socket,
     traffic: Mutex<Traffic>,
     unsent: Notify,
     in_band: Arc<Semaphore>,
@@ -172,7 +167,7 @@ impl Link {
     }
 
     /// Write what QEMU had no room for; comes back when all is written.
-    async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         if self.traffic().out.is_empty() {
             self.unsent.notified().await;
         }
@@ -182,7 +177,7 @@ impl Link {
         }
     }
 
-    fn dispatch(&self, message: Message) {
+    pub(super) fn dispatch(&self, message: Message) {
         match message {
             Message::Event(event) => self.events.push(event),
             Message::Reply { id, result } => {
@@ -194,17 +189,19 @@ impl Link {
                 let _ = in_flight.answer.send(result);
             }
             Message::Greeting(_) => {
-                tracing::warn!(target: "qhop::monitor", vm = self.vm, "a second greeting")
+                tracing::warn!(target: "qhop::monitor", vm = self.vm, "a second greeting");
             }
         }
     }
 
-    fn finish(&self, end: End) {
+    pub(super) fn finish(&self, end: End) {
         let mut traffic = self.traffic();
         traffic.end = Some(end);
         traffic.in_flight.clear();
         traffic.out.clear();
         drop(traffic);
+        // A peer that does not speak the protocol any more need not be kept.
+        self.hang_up();
         self.in_band.close();
         self.passing.close();
         self.closed.cancel();
@@ -227,54 +224,5 @@ impl Traffic {
             None => self.in_flight.iter().position(|in_flight| in_flight.in_band),
         };
         self.in_flight.remove(at?)
-    }
-}
-
-/// The receiving side of a [`Link`].
-pub(super) struct Inbound {
-    link: Arc<Link>,
-    pub(super) decoder: Decoder,
-    telnet: Option<Telnet>,
-    chunk: Vec<u8>,
-}
-
-impl Inbound {
-    pub(super) fn new(link: &Arc<Link>, address: &Address) -> Self {
-        let telnet = matches!(address, Address::Telnet { .. }).then(Telnet::default);
-        Self { link: Arc::clone(link), decoder: Decoder::default(), telnet, chunk: vec![0; CHUNK] }
-    }
-
-    /// The next message. Dropping the wait loses nothing.
-    pub(super) async fn message(&mut self) -> Result<Message, End> {
-        loop {
-            if let Some(text) = self.decoder.next_text().map_err(End::Protocol)? {
-                tracing::debug!(target: "qhop::monitor", vm = self.link.vm, "← {text}");
-                return Message::parse(text).map_err(End::Protocol);
-            }
-            let bytes = match self.link.socket.receive(&mut self.chunk).await {
-                Ok(length @ 1..) => &self.chunk[..length],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(_) | Err(_) => return Err(End::Closed),
-            };
-            match &mut self.telnet {
-                Some(telnet) => self.decoder.feed(&telnet.text(bytes)),
-                None => self.decoder.feed(bytes),
-            }
-        }
-    }
-
-    /// Read until the connection ends, and write what could not be written at once.
-    pub(super) async fn serve(mut self) {
-        let link = Arc::clone(&self.link);
-        let end = loop {
-            tokio::select! {
-                message = self.message() => match message {
-                    Ok(message) => link.dispatch(message),
-                    Err(end) => break end,
-                },
-                () = link.flush() => {}
-            }
-        };
-        link.finish(end);
     }
 }

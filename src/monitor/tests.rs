@@ -1,5 +1,7 @@
 //! `Monitor` against a real QEMU, and against peers that send what a real QEMU would not.
 
+mod connecting;
+mod exchanging;
 mod peer;
 mod qemu;
 

@@ -4,10 +4,12 @@
 //! guest. Who writes the file, starts QEMU and reads the memory is not its business.
 
 mod check;
+mod damage;
 
 use std::ops::Range;
 
-pub use check::{Check, Content, Damage, Intact, Noticed, Run};
+pub use check::{Check, Intact};
+pub use damage::{Content, Damage, Noticed, Run};
 
 /// The size of a page of x86, in bytes.
 pub const PAGE: usize = 4096;
@@ -113,11 +115,13 @@ impl Heartbeat {
 }
 
 /// A line that the guest prints on its first serial port.
+///
+/// A migration can fall into a line: the source prints its beginning, the target the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// The sequence number of a beat; the first is 1.
     Beat(u32),
-    /// The address of a page which the guest found to hold something else than it had written there.
+    /// The address of the first word of a page that was not what the guest had written there.
     Fail(u32),
 }
 
@@ -126,11 +130,130 @@ impl Line {
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (word, number) = line.trim_end().split_once(' ')?;
-        let number = (number.len() == 8).then(|| u32::from_str_radix(number, 16).ok())??;
+        let hexadecimal = number.len() == 8 && number.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = u32::from_str_radix(number, 16).ok().filter(|_| hexadecimal)?;
         match word {
             "beat" => Some(Self::Beat(number)),
             "fail" => Some(Self::Fail(number)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    fn run(directory: &Path, program: &str, arguments: &str) -> String {
+        let mut command = Command::new(program);
+        let output = command.current_dir(directory).args(arguments.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_binary_and_the_constants_are_those_of_the_source() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("heartbeat.s"), include_str!("heartbeat.s")).unwrap();
+        run(directory.path(), "as", "--32 heartbeat.s -o heartbeat.o");
+        let link = "-m elf_i386 -Ttext=0x7c00 --entry=0 --oformat=binary heartbeat.o -o heartbeat.bin";
+        run(directory.path(), "ld", link);
+        assert!(
+            fs::read(directory.path().join("heartbeat.bin")).unwrap() == ROM,
+            "assemble `heartbeat.s` again"
+        );
+
+        let symbols = run(directory.path(), "nm", "heartbeat.o");
+        let symbol = |name: &str| {
+            let mut lines = symbols.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+            let line = lines.find(|line| line[2] == name).unwrap();
+            u64::from_str_radix(line[0], 16).unwrap()
+        };
+        assert_eq!(symbol("PAGE"), PAGE as u64);
+        assert_eq!(symbol("SECTOR")..symbol("NOTICED_END"), STATUS);
+        assert_eq!(symbol("start"), START as u64);
+        assert_eq!(symbol("end"), END as u64);
+        assert_eq!(symbol("rate"), RATE as u64);
+        assert_eq!(symbol("divisor"), DIVISOR as u64);
+        assert_eq!(symbol("sum"), CHECKSUM as u64);
+        assert_eq!(symbol("STEP"), u64::from(check::STEP));
+        assert_eq!(symbol("MAGIC"), u64::from(check::MAGIC));
+        assert_eq!(symbol("STATUS"), check::REGISTERS);
+        assert_eq!(symbol("NOTICED"), check::NOTICED);
+    }
+
+    /// The parameters in the ROM of a guest with 128 MiB of RAM.
+    fn parameters(memory: u64, rate: u64) -> [u32; 4] {
+        let rom = Heartbeat::new(memory, rate, 128 * MIB).unwrap().option_rom();
+        [START, END, RATE, DIVISOR].map(|at| u32::from_le_bytes(rom[at..at + 4].try_into().unwrap()))
+    }
+
+    #[test]
+    fn the_rom_is_one_that_a_bios_accepts() {
+        let rom = Heartbeat::new(64 * MIB, 0, 128 * MIB).unwrap().option_rom();
+        assert_eq!(rom[..3], [0x55, 0xaa, 1]);
+        assert_eq!(rom.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte)), 0);
+        assert_eq!(rom[..START], ROM[..START]);
+    }
+
+    #[test]
+    fn the_rom_carries_the_parameters() {
+        assert_eq!(parameters(64 * MIB, 16 * MIB), [0x10_0000, 0x410_0000, 0x28_f5c2, 11_932]);
+        assert_eq!(parameters(4096, 4096 * 100)[2], 1 << 16);
+    }
+
+    #[test]
+    fn no_rate_is_too_low_or_too_high() {
+        assert_eq!(parameters(4096, 1)[2], 1);
+        assert_eq!(parameters(4096, 0)[2], 0xffff_0000);
+        assert_eq!(parameters(4096, u64::MAX)[2], 0xffff_0000);
+    }
+
+    #[test]
+    fn the_memory_is_whole_pages_that_the_guest_has() {
+        let new = |memory, ram| Heartbeat::new(memory, 0, ram).map(|it| it.memory());
+        assert_eq!(new(126 * MIB, 128 * MIB), Ok(MIB..127 * MIB));
+        assert_eq!(new(2046 * MIB, 8192 * MIB), Ok(MIB..2047 * MIB));
+        assert_eq!(
+            new(127 * MIB, 128 * MIB),
+            Err("`memory` of 130048 KiB does not fit: a guest with 128 MiB of RAM can rewrite 129024 KiB \
+                 (not the first and the last MiB, and nothing beyond 2 GiB)"
+                .into())
+        );
+        assert!(new(2047 * MIB, 8192 * MIB).is_err());
+        assert!(new(4096, 1 * MIB).is_err());
+        let not_pages = |it| Err(format!("`memory` must be a multiple of a page of 4096 bytes, not {it}"));
+        assert_eq!(new(5000, 128 * MIB), not_pages(5000));
+        assert_eq!(new(0, 128 * MIB), not_pages(0));
+    }
+
+    #[test]
+    fn the_defaults_fit_a_small_guest() {
+        assert!(Heartbeat::new(Heartbeat::MEMORY, Heartbeat::RATE, 18 * MIB).is_ok());
+    }
+
+    #[test]
+    fn commas_in_the_path_are_doubled() {
+        assert_eq!(
+            Heartbeat::arguments("/run/a,b/heartbeat.rom"),
+            ["-option-rom", "/run/a,,b/heartbeat.rom"]
+        );
+    }
+
+    #[test]
+    fn lines_are_recognised() {
+        assert_eq!(Line::parse("beat 0000002a\n"), Some(Line::Beat(42)));
+        assert_eq!(Line::parse("beat 0000002a\r\n"), Some(Line::Beat(42)));
+        assert_eq!(Line::parse("fail 00617ffc"), Some(Line::Fail(0x61_7ffc)));
+        for other in
+            ["", "beat", "beat 2a", "eat 0000002a", "beat 0000002g", "beat +000002a", "boot 0000002a"]
+        {
+            assert_eq!(Line::parse(other), None, "{other}");
         }
     }
 }

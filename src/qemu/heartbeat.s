@@ -15,16 +15,16 @@
 #
 # Status. The general registers hold all there is to know:
 #
-#   ebx  pass                  edi  next page, or the page being written
+#   ebx  pass                  edi  the next page, or the one that is being written
 #   ebp  beats so far          esi  MAGIC
 #   edx  pages that may be written until the next tick, in 1/65536
 #
-# `pushal`, with the stack pointer at STATUS_TOP, puts all of them into memory in one
-# instruction, so a reader that stops the guest anywhere never sees a half-made
-# status. It is done before each page and at each beat. Whatever the status says,
-# pages below edi are of this pass, pages above it of the pass before, and only the
-# page at edi may be both: new up to some word, old from there on. Interrupts, calls
-# and pushes may only overwrite the slots of eax, ecx and edx, which nobody reads.
+# Before each page, each beat and each sleep, one instruction, `pushal`, puts all of
+# them at STATUS, so a reader that stops the guest anywhere never sees a half-made
+# status. Whatever it says, pages below edi are of this pass, pages above it of the
+# pass before, and only the page at edi may be both: new up to some word, old from
+# there on. Afterwards `popal` takes the registers from there again: like any guest,
+# this one goes wrong if its busiest page is not what it left there.
 
         .set    PAGE, 4096
         .set    WORDS, PAGE / 4
@@ -34,13 +34,11 @@
 
         .set    SECTOR, 0x7c00
         .set    IDT, 0x7e00
-        .set    STATUS, 0x8000          # a page without code: TCG is slow to write where it has translated
-        .set    STATUS_TOP, STATUS + 0x80
-        .set    BAD_COUNT, STATUS_TOP
-        .set    BAD_ADDRESS, STATUS_TOP + 4
-        .set    BAD_FOUND, STATUS_TOP + 8
-        .set    BAD_PASS, STATUS_TOP + 12
-        .set    STATUS_END, STATUS_TOP + 16
+        .set    STACK, 0x8000           # in a page without code: TCG is slow to write where it has translated
+        .set    STATUS, STACK + 0x60    # edi, esi, ebp, esp, ebx, edx, ecx, eax
+        .set    STATUS_TOP, STATUS + 32
+        .set    NOTICED, STATUS_TOP     # damaged pages; of the first: address of the bad word, the word, pass
+        .set    NOTICED_END, NOTICED + 16
 
         .set    COM1, 0x3f8
         .set    TICK, 0x20              # the first vector that is not an exception
@@ -83,7 +81,7 @@ flat:   movl    $16, %eax
         # An exception means damaged code: it has no gate, and resets the machine.
         xorl    %eax, %eax
         movl    $IDT, %edi
-        movl    $(STATUS_END - IDT) / 4, %ecx
+        movl    $(NOTICED_END - IDT) / 4, %ecx
         rep stosl
         movl    $IDT + TICK * 8, %edi
         movb    $8, %cl                 # all of the controller: a spurious interrupt is its last line
@@ -116,10 +114,8 @@ flat:   movl    $16, %eax
         xorl    %ebp, %ebp
         movl    $MAGIC, %esi
         orl     $-1, %edx
-        pushal
-        popal
 
-main:   xorl    %ecx, %ecx              # the interrupt handler makes it 1
+main:   pushal
         cmpl    $WHOLE, %edx
         jae     1f
         sti
@@ -127,58 +123,65 @@ main:   xorl    %ecx, %ecx              # the interrupt handler makes it 1
 1:      sti
         nop                             # a tick that is due comes in here, and nowhere else
         cli
-        jecxz   2f
+        popal
+        jmp     3f
+
+# A tick. It does not return to where it came from, but goes on here: the gate has
+# disabled interrupts, and KVM cannot always emulate `iret`.
+tick:   out     0x20, 0x20              # end of interrupt
+        movl    $STATUS, %esp
+        popal
         movzwl  %dx, %edx               # pages that could not be written in time are not made up for
         addl    rate, %edx
         cmpl    $1, %ebx                # the first pass is not held back: soon all of the range has known content
-        jne     3f
+        jne     2f
         orl     $-1, %edx
-3:      incl    %ebp
+2:      incl    %ebp
         pushal
         movl    $beat, %esi
         call    line
         popal
-2:      cmpl    $WHOLE, %edx
+
+3:      cmpl    $WHOLE, %edx
         jb      main
         subl    $WHOLE, %edx
 
-        pushal                          # from here on, the page at edi is being written
-        popal
+        pushal
         imull   $STEP, %ebx, %eax
         addl    %edi, %eax
+        movl    %edi, %edx
         cmpl    $1, %ebx
-        je      4f
+        je      5f
         subl    $STEP, %eax
-        pushl   %edi
         movl    $WORDS, %ecx
         repe scasl
-        popl    %edi
-        je      3f
+        je      4f
         call    bad
-        pushal
-        movl    %edi, %ebp
-        movl    $fail, %esi
-        call    line
-        popal
-3:      addl    $STEP, %eax
-4:      movl    $WORDS, %ecx
+4:      addl    $STEP, %eax
+        movl    %edx, %edi
+5:      movl    $WORDS, %ecx
         rep stosl
+        popal
+        addl    $PAGE, %edi
         cmpl    end, %edi
         jb      main
         movl    start, %edi
         incl    %ebx
         jmp     main
 
-# Record the first bad word: the one after which ecx words of the page at edi were left.
-bad:    cmpl    $0, BAD_COUNT
+# Print, and if it is the first, record the bad word before edi.
+bad:    pushal
+        leal    -4(%edi), %ebp
+        cmpl    $0, NOTICED
         jne     1f
-        negl    %ecx
-        leal    PAGE - 4(%edi, %ecx, 4), %ecx
-        movl    %ecx, BAD_ADDRESS
-        movl    (%ecx), %ecx
-        movl    %ecx, BAD_FOUND
-        movl    %ebx, BAD_PASS
-1:      incl    BAD_COUNT               # last: without it the rest does not count
+        movl    %ebp, NOTICED + 4
+        movl    (%ebp), %eax
+        movl    %eax, NOTICED + 8
+        movl    %ebx, NOTICED + 12
+1:      incl    NOTICED               # last: without it the rest does not count
+        movl    $fail, %esi
+        call    line
+        popal
         ret
 
 # Print the 5 characters at esi and the number ebp, unless the line before is still
@@ -203,10 +206,6 @@ line:   movl    $COM1 + 5, %edx
         movb    $'\n', %al
         outb    %al, %dx
 3:      ret
-
-tick:   incl    %ecx
-        out     0x20, 0x20              # end of interrupt
-        iretl
 
 beat:   .ascii  "beat "
 fail:   .ascii  "fail "

@@ -6,7 +6,7 @@ use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
 use super::resolver::Resolver;
 use super::session::{Ending, Session};
 use super::sources::Sources;
-use super::{api, failure, recipe};
+use super::{api, recipe};
 
 /// Deep enough for any recipe, and far from the end of the script thread's stack.
 const MAX_CALL_LEVELS: usize = 64;
@@ -49,7 +49,6 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
         ));
     });
 
-    failure::register(&mut engine);
     api::register(&mut engine);
     for file in STDLIB.files() {
         let name = format!("stdlib/{}", file.path().display());

@@ -3,31 +3,13 @@
 //! Every error that a script can see comes past here, in both directions: ours become Rhai's when a
 //! function of the API fails, and Rhai's become a [`Failure`] when nobody caught them.
 
-use rhai::{AST, CustomType, Dynamic, Engine, EvalAltResult, Map, Position, TypeBuilder};
+use rhai::{AST, Array, Dynamic, EvalAltResult, Map, Position};
 
 pub use super::complaint::Script;
 use super::complaint::{complaint, in_our_voice};
 use super::diagnostic::{Failure, Frame, Place, exit_code};
 use super::names::type_word;
 use crate::error::Error;
-
-/// Let scripts read the errors that they catch: `e.kind`, `e.message`, `e.vm`, `e.hint`.
-pub fn register(engine: &mut Engine) {
-    engine.build_type::<Error>();
-}
-
-impl CustomType for Error {
-    fn build(mut builder: TypeBuilder<Self>) {
-        builder
-            .with_name("Error")
-            .with_get("kind", |error: &mut Self| error.kind().to_owned())
-            .with_get("message", |error: &mut Self| error.to_string())
-            .with_get("vm", |error: &mut Self| error.vm().map_or(Dynamic::UNIT, Into::into))
-            .with_get("hint", |error: &mut Self| error.hint().to_owned())
-            .on_print(|error| error.to_string())
-            .on_debug(|error| format!("{}: {error}", error.kind()));
-    }
-}
 
 impl From<Error> for Box<EvalAltResult> {
     /// An error that a script can catch. Rhai fills in the position of the call.
@@ -51,7 +33,9 @@ pub fn explain(error: &EvalAltResult, script: &Script) -> Failure {
     if failure.code == 0 {
         failure.code = exit_code(&failure.kind);
     }
-    locate(&mut failure, frames, script);
+    let on_purpose = payload(innermost)
+        .is_some_and(|value| value.read_lock::<Map>().is_some_and(|map| map.contains_key("kind")));
+    locate(&mut failure, frames, on_purpose, script);
     failure
 }
 
@@ -125,7 +109,7 @@ fn caught_at(value: &Dynamic) -> Option<Frame> {
 
 /// The innermost point in a file of the user's becomes the place; how it was reached and what it called
 /// are told beside it.
-fn locate(failure: &mut Failure, mut frames: Vec<Frame>, script: &Script) {
+fn locate(failure: &mut Failure, mut frames: Vec<Frame>, on_purpose: bool, script: &Script) {
     frames.retain(|frame| frame.line > 0);
     // A function that is not written in Rhai, such as `map`, has no position but that of its call.
     frames.dedup_by(|inner, outer| {
@@ -138,7 +122,11 @@ fn locate(failure: &mut Failure, mut frames: Vec<Frame>, script: &Script) {
     let text = (script.text)(&file);
     let text_of_line = text.and_then(|text| text.lines().nth(line - 1).map(str::to_owned));
     failure.place = Some(Place { file, line, column, text_of_line });
-    failure.calls = frames.split_off(index + 1);
+    let calls = frames.split_off(index + 1);
+    // Where in the library a verb gave up is nobody's concern if it said why.
+    if !on_purpose {
+        failure.calls = calls;
+    }
     let steps = frames.windows(2).rev();
     failure.callers =
         steps.map(|step| Frame { function: step[1].function.clone(), ..step[0].clone() }).collect();
@@ -184,8 +172,8 @@ impl From<&Error> for Failure {
 fn by_fields(map: &Map) -> Failure {
     let field = |key: &str| map.get(key).filter(|value| !value.is_unit()).map(ToString::to_string);
     let is_rhai_s = map.contains_key("error") && !map.contains_key("kind");
-    let said = map.get("said").and_then(Dynamic::read_lock::<Map>);
-    let said = said.iter().flat_map(|said| said.iter());
+    let said = map.get("said").and_then(Dynamic::read_lock::<Array>);
+    let said = said.iter().flat_map(|said| said.iter()).filter_map(speech);
     Failure {
         kind: field("kind").unwrap_or_else(|| if is_rhai_s { "script" } else { "thrown" }.to_owned()),
         message: match field("message") {
@@ -195,11 +183,19 @@ fn by_fields(map: &Map) -> Failure {
         },
         vm: field("vm"),
         hint: field("hint").unwrap_or_default(),
-        said: said.map(|(who, words)| (who.to_string(), words.to_string())).collect(),
+        said: said.collect(),
         cause: field("cause").unwrap_or_default(),
         outlook: field("outlook").unwrap_or_default(),
         ..Failure::default()
     }
+}
+
+/// `[who, words]`, if there are any words.
+fn speech(pair: &Dynamic) -> Option<(String, String)> {
+    let pair = pair.read_lock::<Array>()?;
+    let [who, words] = &pair[..] else { return None };
+    let words = words.to_string();
+    (!words.is_empty()).then(|| (who.to_string(), words))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Vm {
             if status == wanted {
                 return Ok(Wait::Over(()));
             }
-            if MigrationStatus::from(status).is_standstill() {
+            if is_over(status) {
                 return Err(Error::Migration {
                     vm: self.name().to_owned(),
                     wanted: wanted.to_owned(),
@@ -168,4 +168,10 @@ impl Vm {
         };
         self.last_words(error).await
     }
+}
+
+/// Whether a migration in this state comes to no other by itself: nobody else can be waiting for it here.
+fn is_over(status: &str) -> bool {
+    let status = MigrationStatus::from(status);
+    status.is_end_state() || status.is_standstill()
 }

@@ -1,5 +1,7 @@
 //! The integration tests: qhop as its users run it, with real QEMU. One crate, one builder (`test.rs`).
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
 mod test;
 
 mod cli;

@@ -55,7 +55,7 @@ impl Test {
     }
 
     pub fn stdin(mut self, text: &str) -> Self {
-        self.stdin = text.to_owned();
+        self.stdin = text.into();
         self
     }
 
@@ -65,12 +65,12 @@ impl Test {
     }
 
     pub fn stdout(mut self, text: &str) -> Self {
-        self.stdout = text.to_owned();
+        self.stdout = text.into();
         self
     }
 
     pub fn stderr(mut self, text: &str) -> Self {
-        self.stderr = text.to_owned();
+        self.stderr = text.into();
         self
     }
 

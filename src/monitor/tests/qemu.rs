@@ -1,17 +1,20 @@
 //! A real QEMU: `QHOP_TEST_QEMU`, or `qemu-system-x86_64`. Without one, these tests fail.
 
+use std::fmt::Debug;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::super::*;
+use super::super::{Address, Monitor};
 use super::{soon, start};
+use crate::error::{Error, Result};
 
 struct Qemu {
     child: Child,
@@ -63,7 +66,7 @@ async fn running() -> (Qemu, Monitor) {
     (qemu, monitor)
 }
 
-fn is_gone<T: fmt::Debug>(result: &Result<T>) -> bool {
+fn is_gone<T: Debug>(result: &Result<T>) -> bool {
     matches!(result, Err(Error::Gone { ended, .. }) if ended == "closed its monitor")
 }
 

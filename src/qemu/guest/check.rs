@@ -6,25 +6,25 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::damage::{Content, Damage, Noticed};
 use super::{END, PAGE, ROM, SECTOR, START, STATUS};
 
-/// The word of a page is its address plus `STEP` for each pass.
-const STEP: u32 = 0x9e37_79b1;
+/// A page is filled with its address plus `STEP` for each pass.
+pub(super) const STEP: u32 = 0x9e37_79b1;
 
-/// What makes `STEP` 1: with it, a word tells its pass.
-const STEP_INVERSE: u32 = inverse(STEP);
+/// "qhop", in `esi`.
+pub(super) const MAGIC: u32 = 0x706f_6871;
 
-/// "qhop", in `esi` whenever the status is written.
-const MAGIC: u32 = 0x706f_6871;
+/// Where the guest keeps its registers: `edi`, `esi`, `ebp`, `esp`, `ebx` and three that do not matter.
+pub(super) const REGISTERS: u64 = 0x8060;
 
-/// Where the guest's stack begins. `pushal` leaves its registers below, from `edi` on; its findings are above.
-const STATUS_TOP: u64 = 0x8080;
+/// Where it keeps what it noticed; the stack begins below, so this is also its `esp` before the registers were pushed.
+pub(super) const NOTICED: u64 = REGISTERS + 32;
 
-/// How many runs of damaged pages are remembered.
-const REMEMBERED: usize = 8;
-
-/// A check of a guest that is stopped, and stays so until all of its memory was read: feed it the
-/// memory that it asks for.
+/// The check of a guest that is stopped, and stays so until its memory was fed.
+///
+/// It can be stopped at any time, before, during and after a migration. In the first pass
+/// only the pages already written are compared: nobody knows what was in the others before.
 #[derive(Debug, Clone)]
 pub struct Check {
     memory: Range<u64>,
@@ -36,34 +36,40 @@ pub struct Check {
 }
 
 impl Check {
-    /// Begin with the bytes at [`STATUS`]; `None` if no heartbeat guest runs there (yet).
+    /// Begin with the bytes at [`STATUS`]. `None` if there is no heartbeat guest: it did not start yet,
+    /// it is another guest, or it lost its status.
     #[must_use]
     pub fn new(status: &[u8]) -> Option<Self> {
-        let word = |address: u64| {
+        let at = |address: u64| {
             let offset = usize::try_from(address.checked_sub(STATUS.start)?).ok()?;
             Some(u32::from_le_bytes(status.get(offset..offset + 4)?.try_into().ok()?))
         };
-        let register = |index: u64| word(STATUS_TOP - 32 + index * 4);
-        let (cursor, magic, beats, stack, pass) =
-            (register(0)?, register(1)?, register(2)?, register(3)?, register(4)?);
-        if magic != MAGIC || u64::from(stack) != STATUS_TOP {
+        let (cursor, magic, beats, stack, pass) = (
+            at(REGISTERS)?,
+            at(REGISTERS + 4)?,
+            at(REGISTERS + 8)?,
+            at(REGISTERS + 12)?,
+            at(REGISTERS + 16)?,
+        );
+        if magic != MAGIC || u64::from(stack) != NOTICED {
             return None;
         }
 
-        let code = damaged_code(status.get(..ROM.len())?);
-        let (start, end) = (word(SECTOR + START as u64)?, word(SECTOR + END as u64)?);
-        let plausible = (start..end).contains(&cursor) && [start, end, cursor].iter().all(|&it| is_page(it));
-        let code = code.or((!plausible).then_some(STATUS_TOP - 32));
-        let mut damage = Damage { code, ..Damage::default() };
+        let (start, end) = (at(SECTOR + START as u64)?, at(SECTOR + END as u64)?);
+        let plausible = (start..end).contains(&cursor) && [start, end, cursor].into_iter().all(is_page);
+        let code = damaged_code(status.get(..ROM.len())?).or((!plausible).then_some(REGISTERS));
         // Where the parameters cannot be believed there is nothing to compare the memory with.
-        let memory = if damage.code.is_none() { u64::from(start)..u64::from(end) } else { 0..0 };
-        let count = word(STATUS_TOP)?;
-        if count > 0 {
-            let (address, found, at) = (word(STATUS_TOP + 4)?, word(STATUS_TOP + 8)?, word(STATUS_TOP + 12)?);
-            let expected = at.wrapping_sub(1);
-            let content = Content::of(&[found], address - address % low(PAGE as u64), expected, &memory);
-            damage.noticed = Some(Noticed { pages: count, pass: at, address: address.into(), content });
-        }
+        let memory = if code.is_none() { start.into()..end.into() } else { 0..0 };
+        let noticed = match at(NOTICED)? {
+            0 => None,
+            pages => {
+                let (address, word, pass) = (at(NOTICED + 4)?, at(NOTICED + 8)?, at(NOTICED + 12)?);
+                let page = address - address % low(PAGE as u64);
+                let content = Content::of(&[word], page, pass, &memory);
+                Some(Noticed { pages: pages.into(), pass, address: address.into(), content })
+            }
+        };
+        let damage = Damage { noticed, code, ..Damage::default() };
         Some(Self { next: memory.start, memory, beats, pass, cursor: cursor.into(), damage })
     }
 
@@ -83,55 +89,48 @@ impl Check {
         }
     }
 
-    /// The verdict. What was not fed counts as damage.
-    pub fn finish(mut self) -> Result<Intact, Damage> {
+    /// The verdict. Memory that was not fed is held to be damaged.
+    pub fn finish(self) -> Result<Intact, Damage> {
         let pages = |bytes: u64| bytes / PAGE as u64;
-        self.damage.pages = pages(self.memory.end - self.memory.start);
-        self.damage.unread = pages(self.memory.end - self.next);
-        let damage = &self.damage;
-        if damage.code.is_some() || damage.noticed.is_some() || damage.damaged > 0 || damage.unread > 0 {
-            return Err(self.damage);
+        let Self { memory, next, beats, pass, cursor, mut damage } = self;
+        damage.pages = pages(memory.end - memory.start);
+        damage.missing = pages(memory.end - next);
+        if damage.is_any() {
+            return Err(damage);
         }
-        let end = if self.pass == 1 { self.cursor } else { self.memory.end };
-        Ok(Intact {
-            beats: self.beats,
-            pass: self.pass,
-            checked: pages(end - self.memory.start),
-            pages: self.damage.pages,
-        })
+        let end = if pass == 1 { cursor } else { memory.end };
+        Ok(Intact { beats, pass, checked: pages(end - memory.start), pages: damage.pages })
     }
 
     fn page(&mut self, bytes: &[u8]) {
         let address = low(self.next);
-        let pass = if self.next > self.cursor { self.pass.wrapping_sub(1) } else { self.pass };
         let in_flight = self.next == self.cursor;
-        // In the first pass nobody knows what was there before.
+        let pass = if self.next > self.cursor { self.pass.wrapping_sub(1) } else { self.pass };
         if pass == 0 || (pass == 1 && in_flight) {
             return;
         }
-        let expected = word(address, pass);
-        if bytes == expected.to_le_bytes().repeat(PAGE / 4) {
+        let new = word(address, pass);
+        if bytes == new.to_le_bytes().repeat(PAGE / 4) {
             return;
         }
         let words: Vec<u32> =
             bytes.chunks_exact(4).map(|it| u32::from_le_bytes([it[0], it[1], it[2], it[3]])).collect();
         let old = word(address, pass.wrapping_sub(1));
-        if in_flight && words.iter().skip_while(|&&it| it == expected).all(|&it| it == old) {
+        if in_flight && words.iter().skip_while(|&&it| it == new).all(|&it| it == old) {
             return;
         }
-        let content = Content::of(&words, address, self.pass, &self.memory);
-        self.damage.add(self.next, pass, content);
+        self.damage.add(self.next, pass, Content::of(&words, address, self.pass, &self.memory));
     }
 }
 
-/// A verdict: the memory is what the guest wrote.
+/// The verdict that the memory is what the guest wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intact {
-    /// The beats so far.
+    /// The beats so far. A guest that was reset has begun again at 0.
     pub beats: u32,
     /// The pass that the guest is in, from 1 on.
     pub pass: u32,
-    /// The pages whose content was compared: in the first pass only those already written.
+    /// The pages that were compared.
     pub checked: u64,
     /// The pages that the guest rewrites.
     pub pages: u64,
@@ -140,219 +139,242 @@ pub struct Intact {
 impl fmt::Display for Intact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { beats, pass, checked, pages } = self;
-        if checked == pages {
-            write!(f, "all {pages} pages intact at beat {beats}, in pass {pass}")
-        } else {
-            write!(
-                f,
-                "{checked} of {pages} pages written so far, and intact, at beat {beats}, in pass {pass}"
-            )
-        }
-    }
-}
-
-/// A verdict: the memory is not what the guest wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Damage {
-    /// The pages that the guest rewrites.
-    pub pages: u64,
-    /// How many of them are damaged.
-    pub damaged: u64,
-    /// Which, for the first few runs of pages that are damaged in the same way.
-    pub runs: Vec<Run>,
-    /// What the guest noticed itself, since it was started.
-    pub noticed: Option<Noticed>,
-    /// The first address in the guest's code, parameters or status that cannot be right. Nothing else was checked then.
-    pub code: Option<u64>,
-    /// How many pages were not fed to the check.
-    pub unread: u64,
-}
-
-impl Damage {
-    fn add(&mut self, address: u64, pass: u32, content: Content) {
-        self.damaged += 1;
-        let last = self.runs.last_mut().filter(|run| {
-            run.address + run.pages * PAGE as u64 == address && run.pass == pass && run.content == content
-        });
-        if let Some(run) = last {
-            run.pages += 1;
-        } else if self.runs.len() < REMEMBERED {
-            self.runs.push(Run { address, pages: 1, pass, content });
-        }
-    }
-}
-
-impl std::error::Error for Damage {}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if let Some(address) = self.code {
-            parts.push(format!("the guest's own code or status is damaged at {address:#010x}"));
-        }
-        if self.damaged > 0 {
-            let named: u64 = self.runs.iter().map(|run| run.pages).sum();
-            let runs: Vec<_> = self.runs.iter().map(Run::to_string).collect();
-            let more = match self.damaged - named {
-                0 => String::new(),
-                more => format!(", … and {more} more"),
-            };
-            parts.push(format!(
-                "{} of {} pages are damaged: {}{more}",
-                self.damaged,
-                self.pages,
-                runs.join(", ")
-            ));
-        }
-        if let Some(Noticed { pages, pass, address, content }) = &self.noticed {
-            parts.push(format!(
-                "the guest itself came across {pages} damaged pages, in pass {pass} for the first time: {content} at {address:#010x}",
-            ));
-        }
-        if self.unread > 0 {
-            parts.push(format!("{} of {} pages were not read", self.unread, self.pages));
-        }
-        f.write_str(&parts.join("; "))
-    }
-}
-
-/// Consecutive pages that are damaged in the same way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// The physical address of the first.
-    pub address: u64,
-    /// How many there are.
-    pub pages: u64,
-    /// The pass whose content they should have.
-    pub pass: u32,
-    /// What they have instead.
-    pub content: Content,
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, pages, pass, content } = self;
-        match pages {
-            1 => write!(f, "{address:#010x}")?,
-            _ => write!(f, "{address:#010x}–{:#010x}", address + pages * PAGE as u64 - 1)?,
-        }
-        write!(f, " ({content}, not pass {pass})")
-    }
-}
-
-/// Damage that the guest came across before it wrote the page again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Noticed {
-    /// How many pages were damaged.
-    pub pages: u32,
-    /// The pass in which it noticed the first; the pass before had written the page.
-    pub pass: u32,
-    /// The address of the first damaged word of that page.
-    pub address: u64,
-    /// What that word belongs to.
-    pub content: Content,
-}
-
-/// What a page holds, as far as its words tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Nothing: it never arrived.
-    Zeros,
-    /// What the guest wrote there in this pass.
-    Pass(u32),
-    /// What belongs to the page at this address.
-    Page(u64),
-    /// Of two passes: the content of `head`, and from the byte `offset` on that of another.
-    Torn {
-        /// The pass of the first word.
-        head: u32,
-        /// The pass of the first word that is different.
-        tail: u32,
-        /// Where that word is in the page.
-        offset: usize,
-    },
-    /// A word that the guest never wrote there, the first of them.
-    Foreign {
-        /// The word.
-        word: u32,
-        /// Where it is in the page.
-        offset: usize,
-    },
-}
-
-impl Content {
-    /// What `words`, found at `address`, are, when the guest that rewrites `memory` is in `pass`.
-    fn of(words: &[u32], address: u32, pass: u32, memory: &Range<u64>) -> Self {
-        let head = words[0];
-        let pass_of = |found: u32| {
-            let of = found.wrapping_sub(address).wrapping_mul(STEP_INVERSE);
-            // A status that lags behind makes the memory look ahead.
-            (1..=pass.saturating_add(8)).contains(&of).then_some(of)
-        };
-        let Some(split) = words.iter().position(|&found| found != head) else {
-            let of_page = |pass: u32| {
-                let page = head.wrapping_sub(pass.wrapping_mul(STEP));
-                (memory.contains(&page.into()) && is_page(page)).then_some(Self::Page(page.into()))
-            };
-            return match pass_of(head) {
-                _ if head == 0 => Self::Zeros,
-                Some(pass) => Self::Pass(pass),
-                None => of_page(pass)
-                    .or_else(|| of_page(pass.wrapping_sub(1)))
-                    .unwrap_or(Self::Foreign { word: head, offset: 0 }),
-            };
-        };
-        match (pass_of(head), pass_of(words[split])) {
-            (Some(head), Some(tail)) => Self::Torn { head, tail, offset: split * 4 },
-            (None, _) => Self::Foreign { word: head, offset: 0 },
-            (_, None) => Self::Foreign { word: words[split], offset: split * 4 },
-        }
-    }
-}
-
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Zeros => f.write_str("zeros"),
-            Self::Pass(pass) => write!(f, "pass {pass}"),
-            Self::Page(address) => write!(f, "the page of {address:#010x}"),
-            Self::Torn { head, tail, offset } => {
-                write!(f, "pass {head}, and from {offset:#05x} on pass {tail}")
-            }
-            Self::Foreign { word, offset } => write!(f, "{word:#010x} at {offset:#05x}"),
-        }
+        write!(f, "{checked} of {pages} pages intact at beat {beats}, in pass {pass}")?;
+        if checked < pages { f.write_str(" (the others are not written yet)") } else { Ok(()) }
     }
 }
 
 /// The word that fills the page at `address` in `pass`.
-fn word(address: u32, pass: u32) -> u32 {
+pub(super) fn word(address: u32, pass: u32) -> u32 {
     address.wrapping_add(pass.wrapping_mul(STEP))
 }
 
-/// The first address at which the sector in the guest's memory is not the ROM that was loaded.
-fn damaged_code(sector: &[u8]) -> Option<u64> {
-    let differs = (0..START).find(|&it| sector[it] != ROM[it]);
-    // The parameters differ from guest to guest, but they are under the checksum.
-    let parameters = sector.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte)) != 0;
-    differs.or(parameters.then_some(START)).map(|offset| SECTOR + offset as u64)
-}
-
-fn is_page(address: u32) -> bool {
+/// Whether a page begins at `address`.
+pub(super) fn is_page(address: u32) -> bool {
     (address as usize).is_multiple_of(PAGE)
 }
 
-/// An address in the guest's memory, all of which is below 2 GiB.
+/// An address in the memory of the guest, all of which is below 2 GiB.
 fn low(address: u64) -> u32 {
     u32::try_from(address).unwrap_or(u32::MAX)
 }
 
-/// The inverse of an odd number modulo 2^32, by Newton's iteration.
-const fn inverse(odd: u32) -> u32 {
-    let mut inverse = odd;
-    let mut round = 0;
-    while round < 5 {
-        inverse = inverse.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(inverse)));
-        round += 1;
+/// The first address at which the sector in the guest's memory is not the ROM that was loaded.
+fn damaged_code(sector: &[u8]) -> Option<u64> {
+    let code = (0..START).find(|&it| sector[it] != ROM[it]);
+    // The parameters differ from guest to guest, but they are under the checksum.
+    let sum = sector.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte));
+    code.or((sum != 0).then_some(START)).map(|offset| SECTOR + offset as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::guest::{Heartbeat, Run};
+
+    const MEMORY: usize = 16 * PAGE;
+
+    /// A stopped guest that rewrites the 16 pages from 1 MiB on.
+    struct Guest {
+        status: Vec<u8>,
+        memory: Vec<u8>,
     }
-    inverse
+
+    impl Guest {
+        /// A healthy guest in `pass`, at the page with the index `cursor`, of which it wrote `written` words.
+        fn new(pass: u32, cursor: usize, written: usize) -> Self {
+            let heartbeat = Heartbeat::new(MEMORY as u64, 0, 16 << 20).unwrap();
+            let mut guest = Self { status: vec![0; 0x490], memory: Vec::new() };
+            guest.status[..512].copy_from_slice(&heartbeat.option_rom());
+            let cursor_address = 0x10_0000 + u32::try_from(cursor * PAGE).unwrap();
+            let registers = [cursor_address, MAGIC, 42, 0x8080, pass];
+            for (address, register) in (REGISTERS..).step_by(4).zip(registers) {
+                guest.put(address, register);
+            }
+            for page in 0..16 {
+                for offset in (0..PAGE).step_by(4) {
+                    let new = page < cursor || (page == cursor && offset < written * 4);
+                    let pass = if new { pass } else { pass.wrapping_sub(1) };
+                    let word = if pass == 0 { 0xdead_beef } else { Self::word(page, pass) };
+                    guest.memory.extend(word.to_le_bytes());
+                }
+            }
+            guest
+        }
+
+        fn word(page: usize, pass: u32) -> u32 {
+            word(0x10_0000 + u32::try_from(page * PAGE).unwrap(), pass)
+        }
+
+        fn put(&mut self, address: u64, word: u32) {
+            let offset = usize::try_from(address - STATUS.start).unwrap();
+            self.status[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+        }
+
+        fn fill(&mut self, page: usize, offset: usize, word: u32) {
+            for at in self.memory[page * PAGE..][offset..PAGE].chunks_exact_mut(4) {
+                at.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+
+        fn check(&self) -> Result<Intact, Damage> {
+            let mut check = Check::new(&self.status).unwrap();
+            for part in self.memory.chunks(5 * PAGE) {
+                check.feed(part);
+            }
+            check.finish()
+        }
+
+        fn damage(&self) -> String {
+            self.check().unwrap_err().to_string()
+        }
+    }
+
+    #[test]
+    fn a_healthy_guest_is_intact_wherever_it_was_stopped() {
+        for pass in [2, 3, 5000, u32::MAX, 0] {
+            for (cursor, written) in [(0, 0), (0, 1), (0, 1024), (7, 512), (15, 1023), (15, 1024)] {
+                let intact = Intact { beats: 42, pass, checked: 16, pages: 16 };
+                assert_eq!(Guest::new(pass, cursor, written).check(), Ok(intact));
+            }
+        }
+    }
+
+    #[test]
+    fn in_the_first_pass_only_what_was_written_is_compared() {
+        let mut guest = Guest::new(1, 3, 100);
+        assert_eq!(
+            guest.check().unwrap().to_string(),
+            "3 of 16 pages intact at beat 42, in pass 1 (the others are not written yet)"
+        );
+        guest.fill(2, 0, 0);
+        assert_eq!(guest.damage(), "1 of 16 pages damaged: 0x00102000 (zeros, not pass 1)");
+    }
+
+    #[test]
+    fn in_the_second_pass_everything_is_compared() {
+        let mut guest = Guest::new(2, 0, 0);
+        assert_eq!(guest.check().unwrap().to_string(), "16 of 16 pages intact at beat 42, in pass 2");
+        guest.fill(15, 4092, 7);
+        assert_eq!(guest.damage(), "1 of 16 pages damaged: 0x0010f000 (0x00000007 at 0xffc, not pass 1)");
+    }
+
+    #[test]
+    fn lost_pages_are_named() {
+        let mut guest = Guest::new(7, 9, 0);
+        for page in 2..5 {
+            guest.fill(page, 0, 0);
+        }
+        guest.fill(12, 0x10, 0xdead_beef);
+        guest.fill(13, 0x20, 0xdead_beef);
+        assert_eq!(
+            guest.damage(),
+            "5 of 16 pages damaged: 0x00102000–0x00104fff (zeros, not pass 7), \
+             0x0010c000–0x0010dfff (0xdeadbeef at 0x010, not pass 6)"
+        );
+    }
+
+    #[test]
+    fn stale_pages_tell_their_pass() {
+        let mut guest = Guest::new(7, 9, 0);
+        guest.fill(2, 0, Guest::word(2, 5));
+        guest.fill(9, 0, Guest::word(9, 5));
+        assert_eq!(
+            guest.damage(),
+            "2 of 16 pages damaged: 0x00102000 (pass 5, not pass 7), 0x00109000 (pass 5, not pass 7)"
+        );
+    }
+
+    #[test]
+    fn torn_pages_tell_both_passes() {
+        let mut guest = Guest::new(7, 9, 512);
+        guest.fill(2, 0x400, Guest::word(2, 6));
+        // The page in flight may end in the pass before, but nowhere go back to this one.
+        guest.fill(9, 0xff0, Guest::word(9, 7));
+        assert_eq!(
+            guest.damage(),
+            "2 of 16 pages damaged: 0x00102000 (pass 7, and from 0x400 on pass 6, not pass 7), \
+             0x00109000 (pass 7, and from 0x800 on pass 6, not pass 7)"
+        );
+    }
+
+    #[test]
+    fn misplaced_pages_tell_where_they_belong() {
+        let mut guest = Guest::new(7, 9, 0);
+        for page in 2..5 {
+            guest.fill(page, 0, Guest::word(page + 3, 7));
+        }
+        guest.fill(10, 0, Guest::word(11, 6));
+        assert_eq!(
+            guest.damage(),
+            "4 of 16 pages damaged: 0x00102000–0x00104fff (what belongs to 0x00105000, not pass 7), \
+             0x0010a000 (what belongs to 0x0010b000, not pass 6)"
+        );
+    }
+
+    #[test]
+    fn memory_ahead_of_the_status_means_that_the_status_is_old() {
+        let mut guest = Guest::new(7, 9, 0);
+        guest.put(REGISTERS, 0x10_4000);
+        assert_eq!(
+            guest.damage(),
+            "4 of 16 pages damaged: 0x00105000–0x00108fff (pass 7, not pass 6); \
+             the memory is ahead of the guest's status, so the status is what got lost"
+        );
+    }
+
+    #[test]
+    fn many_damaged_pages_are_counted() {
+        let mut guest = Guest::new(7, 15, 1024);
+        for page in 0..16 {
+            guest.fill(page, 0, if page % 2 == 0 { 0 } else { Guest::word(page, 3) });
+        }
+        let damage = guest.check().unwrap_err();
+        assert_eq!((damage.damaged, damage.runs.len()), (16, 8));
+        assert_eq!(damage.runs[1], Run { address: 0x10_1000, pages: 1, pass: 7, content: Content::Pass(3) });
+        assert!(damage.to_string().ends_with("0x00107000 (pass 3, not pass 7), … and 8 more"), "{damage}");
+    }
+
+    #[test]
+    fn what_the_guest_noticed_is_damage() {
+        let mut guest = Guest::new(7, 9, 0);
+        for (address, word) in (NOTICED..).step_by(4).zip([1, 0x10_3ff0, Guest::word(3, 4), 6]) {
+            guest.put(address, word);
+        }
+        assert_eq!(
+            guest.damage(),
+            "the guest itself noticed 1 page damaged, first in pass 6 at 0x00103ff0 (pass 4, not pass 5)"
+        );
+    }
+
+    #[test]
+    fn damaged_code_or_parameters_are_found() {
+        let mut guest = Guest::new(7, 9, 0);
+        guest.status[0x90] ^= 1;
+        assert_eq!(guest.damage(), "the guest's own code or status is damaged at 0x00007c90");
+
+        let mut guest = Guest::new(7, 9, 0);
+        guest.put(SECTOR + END as u64, 0x10_8000);
+        assert_eq!(guest.damage(), "the guest's own code or status is damaged at 0x00007dec");
+
+        let mut guest = Guest::new(7, 9, 0);
+        guest.put(REGISTERS, 0x10_8004);
+        assert_eq!(guest.damage(), "the guest's own code or status is damaged at 0x00008060");
+    }
+
+    #[test]
+    fn memory_that_was_not_fed_is_missing() {
+        let mut guest = Guest::new(7, 9, 0);
+        guest.memory.truncate(14 * PAGE + 100);
+        assert_eq!(guest.damage(), "2 of 16 pages not read");
+    }
+
+    #[test]
+    fn another_guest_has_no_status() {
+        assert!(Check::new(&[]).is_none());
+        assert!(Check::new(&[0; 0x490]).is_none());
+        let guest = Guest::new(7, 9, 0);
+        assert!(Check::new(&guest.status[..0x48f]).is_none());
+        assert_eq!(Check::new(&guest.status).unwrap().memory(), 0x10_0000..0x11_0000);
+    }
 }

@@ -1,12 +1,17 @@
 //! What the migration verbs of the standard library need to judge: QEMU's messages, and who has the guest.
 
+use rhai::Map;
 use rhai::plugin::*;
+
+use crate::error::{Error, Result};
+use crate::migration::explain;
+use crate::migration::state::{Holder, Migration, Mode};
+use crate::script::options::Options;
+use crate::script::session::{ScriptResult, Session};
+use crate::vm::Vm;
 
 #[export_module]
 pub mod api {
-    use rhai::Map;
-
-    use crate::migration::explain;
 
     /// What QEMU's words mean: `message` (the line that says most), `cause` and `remedy`; all empty if
     /// nothing in the text is known.
@@ -34,5 +39,71 @@ pub mod api {
     /// ```
     pub fn tail(text: &str) -> String {
         explain::tail(text, 5)
+    }
+
+    /// Who has the guest in a migration, by what both ends answer within 2 s: `holder` (`"source"`, `"target"`,
+    /// `"in transit"`, `"nobody"`, `"both"`), a `sentence` for people, and a `remedy`, empty where there is nothing
+    /// to be done. `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
+    /// `migrate-start-postcopy` was sent.
+    ///
+    /// ```rhai
+    /// let source = launch(#{ name: "source", guest: "heartbeat" });
+    /// let target = launch(#{ name: "target", guest: "heartbeat", args: "-incoming defer" });
+    /// let verdict = verdict(source, target, #{ mode: "precopy", was: "running", switched: false });
+    /// assert_eq(verdict.holder, "source");
+    /// assert_eq(verdict.sentence, "the guest is safe: `source` is running");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn verdict(ctx: NativeCallContext, source: Vm, target: Vm, course: Map) -> ScriptResult<Map> {
+        let (mode, before) = super::course(course)?;
+        let verdict = Session::of(&ctx).block_on(async {
+            let (seen_source, seen_target) = tokio::join!(source.seen(), target.seen());
+            Ok(Migration {
+                source: seen_source,
+                target: seen_target,
+                mode,
+                before: before.as_str().into(),
+                target_ran: target.last_event("RESUME").is_some(),
+            }
+            .verdict())
+        })?;
+        let named = |text: &str| {
+            let text = text.replace("`source`", &format!("`{}`", source.name()));
+            Dynamic::from(text.replace("`target`", &format!("`{}`", target.name())))
+        };
+        Ok(Map::from([
+            ("holder".into(), super::holder(verdict.holder).into()),
+            ("sentence".into(), named(verdict.sentence)),
+            ("remedy".into(), named(verdict.remedy)),
+        ]))
+    }
+}
+
+fn course(course: Map) -> Result<(Mode, String)> {
+    let mut course = Options::new("verdict", course, &["mode", "was", "switched"])?;
+    let switched = course.flag("switched")?;
+    let before = course.string("was")?.unwrap_or_else(|| "running".to_owned());
+    let mode = match course.string("mode")?.as_deref() {
+        Some("precopy") => Mode::Precopy,
+        Some("postcopy") => Mode::Postcopy { switched },
+        Some("shared") => Mode::Shared,
+        other => {
+            return Err(Error::Argument {
+                function: "verdict".to_owned(),
+                cause: format!("there is no mode `{}`", other.unwrap_or_default()),
+                hint: "the modes are `precopy`, `postcopy` and `shared`".to_owned(),
+            });
+        }
+    };
+    Ok((mode, before))
+}
+
+fn holder(holder: Holder) -> &'static str {
+    match holder {
+        Holder::Source => "source",
+        Holder::Target => "target",
+        Holder::InTransit => "in transit",
+        Holder::Nobody => "nobody",
+        Holder::Both => "both",
     }
 }

@@ -4,6 +4,7 @@
 // What the plugin macros generate has neither docs nor `#[must_use]`, and unwraps what the engine has checked.
 #![allow(missing_docs, clippy::must_use_candidate, clippy::unwrap_used)]
 
+pub mod error;
 pub mod guest;
 pub mod launch;
 pub mod migration;
@@ -17,9 +18,11 @@ use rhai::{Engine, exported_module};
 
 /// Register every function with `engine`.
 pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<crate::error::Error>("Error");
     engine.register_type_with_name::<crate::vm::Vm>("Vm");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
+        exported_module!(error::api),
         exported_module!(guest::api),
         exported_module!(launch::api),
         exported_module!(migration::api),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rhai::{Module, OptimizationLevel, Scope};
+use rhai::{Engine, Module, OptimizationLevel, Scope};
 
 use super::*;
 use crate::script::diagnostic::Palette;
@@ -19,7 +19,7 @@ fn engine() -> Engine {
     engine.set_strict_variables(true).set_fail_on_invalid_map_property(true);
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_max_call_levels(16).set_max_operations(100_000).set_max_array_size(100);
-    register(&mut engine);
+    crate::script::api::register(&mut engine);
     engine.register_fn("gone", |vm: &str| -> Result<(), Box<EvalAltResult>> { Err(gone(vm).into()) });
     engine.register_fn("span", || Duration::ZERO);
     engine.register_fn("late", || -> Result<(), Box<EvalAltResult>> {
@@ -228,7 +228,7 @@ in `f`, called at main.rhai:2:1
 #[test]
 fn a_thrown_map_has_the_fields_of_a_failure() {
     let script = r#"throw #{ kind: "migration", message: "it broke", vm: "target", hint: "mend it",
-        said: #{ target: "ouch", source: "well" }, cause: "age", outlook: "the guest is safe" };"#;
+        said: [["target", "ouch"], ["source", "well"]], cause: "age", outlook: "the guest is safe" };"#;
     let failure = failure(&[("main.rhai", script)]);
     let expected = "\
 error: it broke
@@ -236,8 +236,8 @@ error: it broke
   │
 1 │ throw #{ kind: \"migration\", message: \"it broke\", vm: \"target\", hint: \"mend it\",
   │ ^
-source said: well
 target said: ouch
+source said: well
 cause: age
 hint: mend it
 the guest is safe
