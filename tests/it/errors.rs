@@ -1,11 +1,5 @@
 //! What a user sees when something goes wrong, word for word; and where the guest is then.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::process::Stdio;
-
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::test::{Test, new, old};
 
 /// A recipe that launches `source`, and shows at its end that the guest lives on there.
@@ -197,53 +191,4 @@ fn a_target_with_another_size_of_memory() {
 cause: the target has another memory size: `-m 128M` on the source, `-m 256M` on the target
 hint: start the target with `-m 128M`",
     );
-}
-
-#[test]
-fn a_target_that_is_killed_in_a_precopy() {
-    let recipe = guarded(
-        "args: \"-m 128 -qmp unix:second,server=on,wait=off\"",
-        r#"let target = launch(#{ name: "target", guest: "heartbeat", args: "-m 128 -incoming defer" });
-source.wait_for_output("beat");
-print(target.pid);
-migrate(source, target, #{ parameters: #{ "max-bandwidth": 1.MiB } });"#,
-    );
-    let test = Test::new().recipe(&recipe);
-    let mut qhop = test.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = BufReader::new(qhop.stdout.take().unwrap()).lines();
-    let target: i32 = stdout.next().unwrap().unwrap().parse().unwrap();
-
-    // The source is asked by its second monitor, which qhop knows nothing of.
-    let mut monitor = UnixStream::connect(test.directory().join("second")).unwrap();
-    let mut replies = BufReader::new(monitor.try_clone().unwrap()).lines();
-    monitor.write_all(b"{\"execute\":\"qmp_capabilities\"}\n").unwrap();
-    loop {
-        monitor.write_all(b"{\"execute\":\"query-migrate\"}\n").unwrap();
-        let reply = replies
-            .find(|line| line.as_ref().is_ok_and(|line| line.contains("\"return\"")))
-            .unwrap()
-            .unwrap();
-        let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
-        if reply["return"]["ram"]["transferred"].as_u64().is_some_and(|bytes| bytes > 100_000) {
-            break;
-        }
-    }
-    kill_process(Pid::from_raw(target).unwrap(), Signal::KILL).unwrap();
-
-    let output = qhop.wait_with_output().unwrap();
-    assert_eq!(stdout.next().unwrap().unwrap(), "the guest beats on in the source");
-    snapbox::assert_data_eq!(
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-        "error: vm `target` was killed by signal 9 before the migration completed
-  ——▶ test.rhai:11:1
-   │
-11 │ migrate(source, target, #{ parameters: #{ \"max-bandwidth\": 1.MiB } });
-   │ ^
-source said:[..]
-...
-the guest is safe: `source` is running
-"
-    );
-    assert_eq!(output.status.code(), Some(1));
-    test.nothing_left();
 }

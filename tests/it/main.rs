@@ -7,6 +7,7 @@ mod test;
 mod cli;
 mod errors;
 mod examples;
+mod faults;
 mod imports;
 mod interrupt;
 mod migrate;
