@@ -20,7 +20,7 @@ pub const STATUS: Range<u64> = SECTOR..0x8090;
 /// Where the option ROM copies itself to.
 const SECTOR: u64 = 0x7c00;
 
-/// `heartbeat.s`, assembled; how is written there.
+/// `heartbeat.s`, assembled, as it says at its top.
 const ROM: &[u8; 512] = include_bytes!("heartbeat.bin");
 
 /// The offsets of the parameters in the ROM: four 32-bit words, and the byte that makes the sum of all bytes 0.
@@ -35,8 +35,11 @@ const TIMER: u64 = 1_193_182;
 
 const MIB: u64 = 1 << 20;
 
-/// The parameters of a heartbeat guest: it prints `beat 0000002a` on its first serial
-/// port, [`BEATS`](Self::BEATS) times a second, and keeps rewriting a range of its memory.
+/// The parameters of a heartbeat guest.
+///
+/// It prints `beat 0000002a` on its first serial port, [`BEATS`](Self::BEATS) times a second, and keeps
+/// rewriting a range of its memory, checking each page before it writes it again. It needs a PC (`pc`, `q35`,
+/// `isapc`) with 3 MiB of RAM, a BIOS and a serial port, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     memory: Range<u64>,
@@ -161,8 +164,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("heartbeat.s"), include_str!("heartbeat.s")).unwrap();
         run(directory.path(), "as", "--32 heartbeat.s -o heartbeat.o");
-        let link = "-m elf_i386 -Ttext=0x7c00 --entry=0 --oformat=binary heartbeat.o -o heartbeat.bin";
-        run(directory.path(), "ld", link);
+        let options = "-m elf_i386 -Ttext=0x7c00 --entry=0 --oformat=binary";
+        run(directory.path(), "ld", &format!("{options} heartbeat.o -o heartbeat.bin"));
         assert!(
             fs::read(directory.path().join("heartbeat.bin")).unwrap() == ROM,
             "assemble `heartbeat.s` again"
@@ -226,7 +229,7 @@ mod tests {
                 .into())
         );
         assert!(new(2047 * MIB, 8192 * MIB).is_err());
-        assert!(new(4096, 1 * MIB).is_err());
+        assert!(new(4096, MIB).is_err());
         let not_pages = |it| Err(format!("`memory` must be a multiple of a page of 4096 bytes, not {it}"));
         assert_eq!(new(5000, 128 * MIB), not_pages(5000));
         assert_eq!(new(0, 128 * MIB), not_pages(0));

@@ -127,13 +127,13 @@ main:   pushal
         jmp     3f
 
 # A tick. It does not return to where it came from, but goes on here: the gate has
-# disabled interrupts, and KVM cannot always emulate `iret`.
+# disabled interrupts, and where KVM emulates, it knows `iret` in real mode only.
 tick:   out     0x20, 0x20              # end of interrupt
         movl    $STATUS, %esp
         popal
         movzwl  %dx, %edx               # pages that could not be written in time are not made up for
         addl    rate, %edx
-        cmpl    $1, %ebx                # the first pass is not held back: soon all of the range has known content
+        cmpl    $1, %ebx                # the first pass is not held back: soon all content is known
         jne     2f
         orl     $-1, %edx
 2:      incl    %ebp
@@ -178,7 +178,7 @@ bad:    pushal
         movl    (%ebp), %eax
         movl    %eax, NOTICED + 8
         movl    %ebx, NOTICED + 12
-1:      incl    NOTICED               # last: without it the rest does not count
+1:      incl    NOTICED                 # last: without it the rest does not count
         movl    $fail, %esi
         call    line
         popal
@@ -214,7 +214,7 @@ fail:   .ascii  "fail "
 gdt:    .word   23                      # the unused first entry holds the table's own address
         .long   gdt
         .word   0
-        .quad   0x00cf9b000000ffff      # 8: code, all of the address space; accessed, or the processor would note it here
+        .quad   0x00cf9b000000ffff      # 8: code, all of memory; marked as accessed, so that the processor need not
         .quad   0x00cf93000000ffff      # 16: data
 idtr:   .word   (TICK + 8) * 8 - 1
         .long   IDT

@@ -40,6 +40,7 @@ impl Check {
     /// it is another guest, or it lost its status.
     #[must_use]
     pub fn new(status: &[u8]) -> Option<Self> {
+        let status = status.get(..usize::try_from(STATUS.end - STATUS.start).ok()?)?;
         let at = |address: u64| {
             let offset = usize::try_from(address.checked_sub(STATUS.start)?).ok()?;
             Some(u32::from_le_bytes(status.get(offset..offset + 4)?.try_into().ok()?))
