@@ -7,7 +7,7 @@ use qhop::script::session::Session;
 
 use crate::test::{Test, lab, new, old};
 
-fn api() -> Vec<Function> {
+pub fn api() -> Vec<Function> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let session = Session::new(runtime.handle().clone());
     functions(Script::load(session, Source::expression("()")).unwrap().engine())

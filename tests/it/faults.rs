@@ -89,9 +89,9 @@ migrate(source, target, #{{ parameters: slow{migrate} }});"#
     }
 }
 
-const PLACE: &str = r#"  ——▶ test.rhai:15:1
+const PLACE: &str = r"  ——▶ test.rhai:15:1
    │
-15 │ migrate(source, target, #{ parameters: slow"#;
+15 │ migrate(source, target, #{ parameters: slow";
 
 #[test]
 fn a_target_that_is_killed_in_a_precopy() {
