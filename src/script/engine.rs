@@ -1,7 +1,7 @@
 //! The Rhai engine as every script gets it: limits, the script API, the standard library.
 
 use include_dir::{Dir, include_dir};
-use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, LexError, Module, OptimizationLevel, Scope, Token};
 
 use super::resolver::Resolver;
 use super::session::{Ending, Session};
@@ -37,6 +37,7 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
         .set_fail_on_invalid_map_property(true)
         .set_module_resolver(resolver);
     engine.set_default_tag(Dynamic::from(session.clone()));
+    refuse_huge_integers(&mut engine);
     let interrupt = session.interrupt().clone();
     engine.on_progress(move |_| interrupt.is_raised().then(|| Dynamic::from(Ending::Interrupted)));
     let printer = session.clone();
@@ -60,6 +61,18 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
         engine.register_global_module(module.into());
     }
     engine
+}
+
+/// Rhai makes a rounded float of an integer that has too many digits, without a word.
+#[allow(deprecated)] // the hook is not: Rhai only says that it may change
+fn refuse_huge_integers(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match &token {
+        Token::FloatConstant(constant) if constant.1.chars().all(|c| c.is_ascii_digit() || c == '_') => {
+            let text = format!("{} (integers end at {})", constant.1, i64::MAX);
+            Token::LexError(LexError::MalformedNumber(text).into())
+        }
+        _ => token,
+    });
 }
 
 /// Compile a recipe's text under the name that its positions are reported with.

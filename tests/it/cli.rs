@@ -171,6 +171,26 @@ hint: exit codes are 0 to 255",
 }
 
 #[test]
+fn an_integer_that_is_too_large_is_not_rounded() {
+    Test::new().args(["eval", "9_223_372_036_854_775_807"]).stdout("9223372036854775807").run();
+    Test::new()
+        .args(["eval", "9223372036854775808"])
+        .stderr("error: [..]9223372036854775808 (integers end at 9223372036854775807)[..]\n ——▶ eval:1:1\n  │\n1 │ 9223372036854775808\n  │ ^")
+        .code(3)
+        .run();
+}
+
+#[test]
+fn deferred_closures_run_last_first_whatever_happens() {
+    Test::new()
+        .recipe("defer(|| print(\"first\"));\ndefer(|| { print(\"second\"); throw \"in defer\"; });\ndefer(|| print(\"third\"));\nexit(3);")
+        .stdout("third\nsecond\nfirst")
+        .stderr("error: in defer\n ——▶ test.rhai:2:29\n  │\n2 │ defer(|| { print(\"second\"); throw \"in defer\"; });\n  │                             ^")
+        .code(1)
+        .run();
+}
+
+#[test]
 fn colour_is_a_matter_of_the_option_then_the_environment() {
     let coloured = |args: &[&str], environment: &[(&str, &str)]| {
         let mut test = Test::new().args(args.iter().copied()).args(["eval", "throw 1"]);
