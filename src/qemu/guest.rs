@@ -35,6 +35,14 @@ const TIMER: u64 = 1_193_182;
 
 const MIB: u64 = 1 << 20;
 
+/// A page is filled with its address plus `STEP` for each pass.
+const STEP: u32 = 0x9e37_79b1;
+
+/// Whether a page begins at `address`.
+fn is_page(address: u32) -> bool {
+    (address as usize).is_multiple_of(PAGE)
+}
+
 /// The parameters of a heartbeat guest.
 ///
 /// It prints `beat 0000002a` on its first serial port, [`BEATS`](Self::BEATS) times a second, and keeps
@@ -184,7 +192,7 @@ mod tests {
         assert_eq!(symbol("rate"), RATE as u64);
         assert_eq!(symbol("divisor"), DIVISOR as u64);
         assert_eq!(symbol("sum"), CHECKSUM as u64);
-        assert_eq!(symbol("STEP"), u64::from(check::STEP));
+        assert_eq!(symbol("STEP"), u64::from(STEP));
         assert_eq!(symbol("MAGIC"), u64::from(check::MAGIC));
         assert_eq!(symbol("STATUS"), check::REGISTERS);
         assert_eq!(symbol("NOTICED"), check::NOTICED);

@@ -7,10 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::damage::{Content, Damage, Noticed};
-use super::{END, PAGE, ROM, SECTOR, START, STATUS};
-
-/// A page is filled with its address plus `STEP` for each pass.
-pub(super) const STEP: u32 = 0x9e37_79b1;
+use super::{END, PAGE, ROM, SECTOR, START, STATUS, STEP, is_page};
 
 /// "qhop", in `esi`.
 pub(super) const MAGIC: u32 = 0x706f_6871;
@@ -148,11 +145,6 @@ impl fmt::Display for Intact {
 /// The word that fills the page at `address` in `pass`.
 pub(super) fn word(address: u32, pass: u32) -> u32 {
     address.wrapping_add(pass.wrapping_mul(STEP))
-}
-
-/// Whether a page begins at `address`.
-pub(super) fn is_page(address: u32) -> bool {
-    (address as usize).is_multiple_of(PAGE)
 }
 
 /// An address in the memory of the guest, all of which is below 2 GiB.

@@ -6,8 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::PAGE;
-use super::check::{STEP, is_page};
+use super::{PAGE, STEP, is_page};
 
 /// What makes `STEP` 1: with it, a word tells its pass.
 const STEP_INVERSE: u32 = inverse(STEP);
