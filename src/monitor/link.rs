@@ -15,8 +15,8 @@ use super::events::EventLog;
 use super::qmp::{Message, Refusal, Request};
 use super::socket::Socket;
 
-/// How many commands wait in QEMU at a time, out-of-band ones aside; the others wait here.
-/// With eight, QEMU stops reading its monitor, and no out-of-band command could overtake (4.0 … 11.1).
+/// How many commands are in QEMU at a time, out-of-band ones aside; the others wait here.
+/// With eight waiting, QEMU stops reading its monitor, and no out-of-band command could overtake (5.2 … 11.1).
 const IN_BAND: usize = 7;
 
 /// What came back for a command.
@@ -47,7 +47,6 @@ struct Traffic {
 #[derive(Debug)]
 struct InFlight {
     id: Option<u64>,
-    in_band: bool,
     answer: oneshot::Sender<Answer>,
     /// Given back with the answer, even if nobody waits for that any more.
     _turn: Turn,
@@ -117,8 +116,8 @@ impl Link {
         if traffic.end.is_some() {
             return None;
         }
-        // An answer without an id belongs to the oldest command, so a command that is alone needs none:
-        // it would be a fifth of the time that a short command takes, see `Request::encode`.
+        // A command that is alone needs no id, see `answered`. It would be a fifth of the time
+        // that a short command takes, see `Request::encode`.
         let id = (out_of_band || !traffic.in_flight.is_empty()).then(|| {
             traffic.last_id += 1;
             traffic.last_id
@@ -126,7 +125,7 @@ impl Link {
         let line = Request { command, arguments, id, out_of_band }.encode();
         tracing::debug!(target: "qhop::monitor", vm = self.vm, "→ {}", line.trim_end());
         let (answer, receiver) = oneshot::channel();
-        traffic.in_flight.push_back(InFlight { id, in_band: !out_of_band, answer, _turn: turn });
+        traffic.in_flight.push_back(InFlight { id, answer, _turn: turn });
         let first = traffic.out.is_empty();
         traffic.out.push_back(Outgoing { line: line.into_bytes(), sent: 0, fd });
         if first {
@@ -214,15 +213,14 @@ impl Link {
 }
 
 impl Traffic {
-    /// The command that an answer belongs to. QEMU answers in-band commands in their order,
-    /// and without an id where the command had none or could not be read.
+    /// The command that an answer belongs to.
+    ///
+    /// Without an id it is the oldest. QEMU answers so where the command had none, which was then
+    /// alone and is still the oldest; and where it could not read the command, in the order of commands.
     fn answered(&mut self, id: Option<&Value>) -> Option<InFlight> {
-        let at = match id {
-            Some(id) => {
-                self.in_flight.iter().position(|in_flight| in_flight.id == id.as_u64() && id.is_u64())
-            }
-            None => self.in_flight.iter().position(|in_flight| in_flight.in_band),
-        };
-        self.in_flight.remove(at?)
+        let Some(id) = id else { return self.in_flight.pop_front() };
+        let id = id.as_u64()?;
+        let at = self.in_flight.iter().position(|in_flight| in_flight.id == Some(id))?;
+        self.in_flight.remove(at)
     }
 }

@@ -124,8 +124,8 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// One line, its line feed included.
     ///
-    /// It is as short as can be: QEMU reads a monitor byte by byte, at 3 µs each
-    /// (7.2 … 11.1), which is most of the time that a short command takes.
+    /// It is as short as can be: QEMU reads a monitor byte by byte, at 3 to 5 µs each
+    /// (5.2 … 11.1), which is most of the time that a short command takes.
     #[must_use]
     pub fn encode(&self) -> String {
         let verb = if self.out_of_band { "exec-oob" } else { "execute" };

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,15 +25,14 @@ struct Qemu {
 
 impl Qemu {
     /// A QEMU whose monitor socket is there before it starts, so that nobody has to wait for it.
-    fn launch(chardev: &str) -> Self {
+    fn launch(monitor: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("qmp");
         let listener = UnixListener::bind(&path).unwrap();
         let qemu = std::env::var_os("QHOP_TEST_QEMU").unwrap_or_else(|| "qemu-system-x86_64".into());
         let child = Command::new(&qemu)
             .args(["-S", "-nodefaults", "-display", "none", "-machine", "none", "-accel", "tcg"])
-            .args(["-chardev", "socket,id=qmp,fd=0,server=on,wait=off", "-mon"])
-            .arg(format!("chardev=qmp,mode=control{chardev}"))
+            .args(["-chardev", "socket,id=qmp,fd=0,server=on,wait=off", monitor, "chardev:qmp"])
             .stdin(Stdio::from(OwnedFd::from(listener)))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", qemu.display()));
@@ -61,7 +61,7 @@ impl Drop for Qemu {
 }
 
 async fn running() -> (Qemu, Monitor) {
-    let qemu = Qemu::launch("");
+    let qemu = Qemu::launch("-qmp");
     let monitor = qemu.connect().await;
     (qemu, monitor)
 }
@@ -93,7 +93,7 @@ async fn commands_are_answered() {
 
 #[tokio::test]
 async fn a_pretty_monitor_is_understood() {
-    let qemu = Qemu::launch(",pretty=on");
+    let qemu = Qemu::launch("-qmp-pretty");
     let monitor = qemu.connect().await;
     assert_eq!(soon(monitor.execute("query-status", Value::Null)).await.unwrap()["running"], false);
 }
@@ -106,6 +106,29 @@ async fn a_command_can_be_out_of_band() {
     assert!(error.contains("postcopy"), "{error}");
     let error = soon(monitor.execute_oob("query-status", Value::Null)).await.unwrap_err().to_string();
     assert!(error.contains("OOB"), "{error}");
+    // QEMU cannot read it, and so cannot say which command it answers.
+    let error = soon(monitor.execute_oob("migrate-pause", json!({ "a": "\0" }))).await.unwrap_err();
+    assert_eq!(error.kind(), "qmp");
+}
+
+#[tokio::test]
+async fn an_urgent_command_overtakes_those_that_wait() {
+    let (_qemu, monitor) = running().await;
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // QEMU's main loop hangs until somebody reads what it wants to write.
+    let slow = json!({ "val": 0, "size": 1, "filename": fifo });
+    let mut waiting = vec![start(monitor.execute("pmemsave", slow)).await];
+    for _ in 0..20 {
+        waiting.push(start(monitor.execute("query-status", Value::Null)).await);
+    }
+    let error = soon(monitor.execute_oob("migrate-pause", Value::Null)).await.unwrap_err();
+    assert_eq!(error.kind(), "qmp");
+    let _reader = openat(CWD, &fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    for answer in waiting {
+        soon(answer).await.unwrap();
+    }
 }
 
 #[tokio::test]
