@@ -15,6 +15,7 @@ mod probe;
 pub mod qmp;
 mod socket;
 pub mod telnet;
+pub mod translation;
 
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};

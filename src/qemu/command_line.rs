@@ -2,6 +2,7 @@
 //!
 //! Pure: lists of words in, lists of words out; never looks at the host.
 
+use crate::monitor::Address;
 use crate::units::parse_size;
 
 /// The host architecture's system emulator, as distributions name it: `qemu-system-x86_64`.
@@ -79,9 +80,9 @@ pub fn with_guest(args: &[String]) -> Vec<String> {
 }
 
 /// The caller's words plus what `launch` needs and the caller has not decided: a name, no window,
-/// a console that is kept in a file, and the QMP monitor of qhop's own.
+/// and a console that is kept in a file.
 #[must_use]
-pub fn complete(args: &[String], name: &str, console: &str, monitor: &str) -> Vec<String> {
+pub fn complete(args: &[String], name: &str, console: &str) -> Vec<String> {
     let mut words = args.to_vec();
     let mut add = |added: &[&str]| words.extend(added.iter().map(|&word| word.to_owned()));
     if !has(args, &["name"]) {
@@ -94,9 +95,20 @@ pub fn complete(args: &[String], name: &str, console: &str, monitor: &str) -> Ve
         let file = format!("file,id=qhop-console,path={},append=on", escape(console));
         add(&["-chardev", &file, "-serial", "chardev:qhop-console"]);
     }
-    let socket = format!("socket,id=qhop-qmp,path={},server=on,wait=off", escape(monitor));
-    add(&["-chardev", &socket, "-mon", "chardev=qhop-qmp,mode=control"]);
     words
+}
+
+/// The arguments for a QMP monitor of qhop's own, on a unix socket.
+#[must_use]
+pub fn machine_monitor(path: &str) -> [String; 4] {
+    let socket = format!("socket,id=qhop-qmp,path={},server=on,wait=off", escape(path));
+    ["-chardev".into(), socket, "-mon".into(), "chardev=qhop-qmp,mode=control".into()]
+}
+
+/// The arguments for a human monitor at an address.
+#[must_use]
+pub fn human_monitor(address: &Address) -> [String; 2] {
+    ["-monitor".into(), format!("{address},server=on,wait=off")]
 }
 
 #[cfg(test)]
@@ -140,22 +152,20 @@ mod tests {
 
     #[test]
     fn what_the_caller_decided_stays() {
-        let added = complete(&words("-nographic -name mine"), "vm", "/d/console", "/d/qmp");
+        let added = complete(&words("-nographic -name mine"), "vm", "/d/console");
         assert_eq!(
             added.join(" "),
-            "-nographic -name mine \
-             -chardev socket,id=qhop-qmp,path=/d/qmp,server=on,wait=off -mon chardev=qhop-qmp,mode=control"
+            "-nographic -name mine"
         );
     }
 
     #[test]
     fn what_the_caller_left_open_is_added() {
-        let added = complete(&words("-m 64"), "a,b", "/d/console", "/d/qmp");
+        let added = complete(&words("-m 64"), "a,b", "/d/console");
         assert_eq!(
             added.join(" "),
             "-m 64 -name a,,b -display none \
-             -chardev file,id=qhop-console,path=/d/console,append=on -serial chardev:qhop-console \
-             -chardev socket,id=qhop-qmp,path=/d/qmp,server=on,wait=off -mon chardev=qhop-qmp,mode=control"
+             -chardev file,id=qhop-console,path=/d/console,append=on -serial chardev:qhop-console"
         );
     }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -125,6 +126,19 @@ impl Process {
             report.send_replace(Some(status.map_or_else(|_| "ended".to_owned(), describe)));
         });
         Ok(Self { pid, pidfd, ended, kept: AtomicBool::new(false) })
+    }
+
+    /// Hold a process that somebody else started. It is never killed on drop.
+    #[must_use]
+    pub fn attach(pid: Pid, pidfd: OwnedFd, watched: OwnedFd) -> Self {
+        let (report, ended) = watch::channel(None);
+        // A thread, since nothing tells the runtime of the end of a process that is no child. It goes with qhop.
+        std::thread::spawn(move || {
+            let mut end = [PollFd::new(&watched, PollFlags::IN)];
+            while poll(&mut end, None) == Err(rustix::io::Errno::INTR) {}
+            report.send_replace(Some("ended".to_owned()));
+        });
+        Self { pid, pidfd, ended, kept: AtomicBool::new(true) }
     }
 
     /// The process id.

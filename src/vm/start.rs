@@ -1,0 +1,121 @@
+//! Starting a QEMU: its command line completed, its process started, its monitor reached.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use super::{Control, Inner, Vm, with_last_words};
+use crate::error::{Error, Result};
+use crate::monitor::Address;
+use crate::qemu::command_line;
+use crate::qemu::guest::Heartbeat;
+use crate::qemu::process::{Directory, Process};
+
+/// How long QEMU may take from its start to an answer on its monitor.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a starting QEMU's monitor is tried: a refused connection costs microseconds.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What to start: the options of a script's `launch`.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// What errors call it; also QEMU's `-name` if the arguments give none.
+    pub name: String,
+    /// The QEMU binary, looked up on `PATH` if it has no slash.
+    pub qemu: String,
+    /// QEMU's arguments, as the caller wrote them.
+    pub args: Vec<String>,
+    /// The built-in guest to put into it.
+    pub guest: Option<Heartbeat>,
+    /// Whether it outlives the script.
+    pub keep: bool,
+    /// The address of a human monitor to open in place of a QMP one.
+    pub monitor: Option<Address>,
+}
+
+struct Started {
+    args: Vec<String>,
+    process: Process,
+    control: Control,
+    machine: String,
+}
+
+impl Vm {
+    /// Start a QEMU and connect to it. When this returns, QEMU answers commands: its options were
+    /// accepted and its devices exist.
+    pub async fn launch(launch: Launch) -> Result<Self> {
+        let directory = Directory::create(&launch.name)?;
+        match start(&launch, &directory).await {
+            Ok(Started { args, process, control, machine }) => {
+                if launch.keep {
+                    process.keep();
+                }
+                let Launch { name, qemu, guest, .. } = launch;
+                let (process, directory) = (Some(process), Some(directory));
+                let console_seen = std::sync::Mutex::new(0);
+                Ok(Self(Arc::new(Inner { name, qemu, args, machine, guest, console_seen, process, control, directory })))
+            }
+            Err(error) => {
+                directory.remove();
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
+    let console = directory.join("console");
+    let mut args = launch.args.clone();
+    if let Some(guest) = &launch.guest {
+        let rom = directory.write("heartbeat.rom", &guest.option_rom())?;
+        args.extend(Heartbeat::arguments(&rom.to_string_lossy()));
+    }
+    let socket = Address::Unix(directory.join("qmp"));
+    let (mut args, address) = (command_line::complete(&args, &launch.name, &console.to_string_lossy()), launch.monitor.as_ref().unwrap_or(&socket));
+    args.extend(match &launch.monitor {
+        None => command_line::machine_monitor(&directory.join("qmp").to_string_lossy()),
+        Some(address) => command_line::human_monitor(address),
+    });
+    let process = Process::start(&launch.qemu, &args, directory)?;
+    let ready = async {
+        let control = connect(&launch.name, address, &process).await?;
+        // A greeting is no proof of life: QEMU greets before its devices exist, and may still
+        // give up. It answers commands only after everything was set up.
+        let machine = machine_type(&launch.name, &control).await?;
+        Ok((control, machine))
+    };
+    let result = timeout(START_TIMEOUT, ready).await.unwrap_or_else(|_| {
+        Err(Error::Timeout {
+            vm: Some(launch.name.clone()),
+            operation: format!("the start of `{}`", launch.qemu),
+            timeout: START_TIMEOUT,
+            last: "its monitor did not answer".to_owned(),
+        })
+    });
+    match result {
+        Ok((control, machine)) => Ok(Started { args, process, control, machine }),
+        Err(error) => Err(with_last_words(error, &process, Some(directory), Some("launch")).await),
+    }
+}
+
+async fn connect(vm: &str, address: &Address, process: &Process) -> Result<Control> {
+    let started = Instant::now();
+    loop {
+        match Control::connect(vm, address).await {
+            // Refused or not there: QEMU has not opened its socket yet, unless it is gone.
+            Err(Error::Connect { .. }) if process.ended().is_none() && started.elapsed() < START_TIMEOUT => {
+                sleep(CONNECT_INTERVAL).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The machine type, with aliases resolved.
+pub(super) async fn machine_type(vm: &str, control: &Control) -> Result<String> {
+    let reply = control.execute(vm, "qom-get", json!({ "path": "/machine", "property": "type" })).await?;
+    let name = reply.as_str().unwrap_or_default();
+    Ok(name.strip_suffix("-machine").unwrap_or(name).to_owned())
+}
