@@ -66,10 +66,12 @@ pub enum Error {
         description: String,
     },
     /// A monitor sent something that is not its protocol.
-    #[error("the monitor of vm `{vm}` does not speak QMP: {cause}")]
+    #[error("the monitor of vm `{vm}` does not speak {protocol}: {cause}")]
     Protocol {
         /// The name of the `Vm`.
         vm: String,
+        /// What was expected: `QMP`, `HMP`, `QMP or HMP`.
+        protocol: &'static str,
         /// What was wrong, with the start of the offending text.
         cause: String,
     },

@@ -4,11 +4,14 @@
 //! `qmp_capabilities`, and nothing of the QEMU process behind the socket.
 
 pub mod address;
+mod attempt;
 mod connect;
 pub mod events;
 pub mod hmp;
+pub mod human;
 mod inbound;
 mod link;
+mod probe;
 pub mod qmp;
 mod socket;
 pub mod telnet;
@@ -22,9 +25,11 @@ use serde_json::Value;
 pub use address::Address;
 pub use connect::PATIENCE;
 pub use events::{EventLog, News};
+pub use human::Human;
+pub use probe::{Probed, probe, probe_within};
 
 use crate::error::{Error, Result};
-use connect::cause_of;
+use attempt::cause_of;
 use link::{End, Link};
 use qmp::Greeting;
 
@@ -212,7 +217,7 @@ fn argument(command: &str, cause: String, hint: &str) -> Error {
 }
 
 fn protocol(vm: &str, cause: String) -> Error {
-    Error::Protocol { vm: vm.to_owned(), cause }
+    Error::Protocol { vm: vm.to_owned(), protocol: "QMP", cause }
 }
 
 #[cfg(test)]

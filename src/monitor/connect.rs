@@ -1,19 +1,18 @@
 //! How a connection to a monitor comes about, and the ways in which it does not.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
+use super::attempt::Attempt;
 use super::inbound::Inbound;
 use super::link::{End, Link};
 use super::qmp::Message;
 use super::socket::Socket;
 use super::{Inner, Monitor, protocol};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::units::Seconds;
 
 /// How long [`Monitor::connect`] waits for QEMU. QEMU greets within a millisecond unless its main loop is busy.
@@ -34,53 +33,34 @@ impl Monitor {
     /// # Errors
     /// As `connect`.
     pub async fn connect_within(vm: &str, address: &Address, patience: Duration) -> Result<Self> {
-        let deadline = Instant::now() + patience;
-        let failed =
-            |cause: String| Error::Connect { vm: vm.to_owned(), address: address.to_string(), cause };
-        let socket = match timeout_at(deadline, Socket::connect(address)).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => return Err(failed(cause_of(&error))),
-            Err(_) => return Err(failed(format!("no answer within {}", Seconds(patience)))),
-        };
+        let attempt = Attempt::new(vm, address, patience);
+        let socket = attempt.socket().await?;
+        Self::meet(&attempt, socket, &[]).await
+    }
+
+    /// Take the greeting, of which `received` has come already, and make the monitor ready for commands.
+    pub(super) async fn meet(attempt: &Attempt<'_>, socket: Socket, received: &[u8]) -> Result<Self> {
+        let Attempt { vm, address, .. } = *attempt;
         let link = Link::new(vm, socket);
         let mut inbound = Inbound::new(&link, address);
-        let greeting = match timeout_at(deadline, inbound.message()).await {
-            Ok(Ok(Message::Greeting(greeting))) => greeting,
-            Ok(Ok(_)) => return Err(protocol(vm, "it did not greet first".into())),
-            Ok(Err(End::Protocol(cause))) => return Err(protocol(vm, cause)),
-            Ok(Err(End::Closed)) => {
-                return Err(failed("it closed the connection instead of a greeting".into()));
-            }
-            // QEMU serves one client at a time; the kernel accepts the others for it.
-            Err(_) => {
-                return Err(failed(match inbound.decoder.rest() {
-                    rest if rest.is_empty() => {
-                        format!("it is silent for {}: does another client hold it?", Seconds(patience))
-                    }
-                    rest => format!("it sent `{rest}` and no more for {}", Seconds(patience)),
-                }));
-            }
+        inbound.decoder.feed(received);
+        let greeting = match attempt.in_time(inbound.message()).await {
+            Some(Ok(Message::Greeting(greeting))) => greeting,
+            Some(Ok(_)) => return Err(protocol(vm, "it did not greet first".into())),
+            Some(Err(End::Protocol(cause))) => return Err(protocol(vm, cause)),
+            Some(Err(End::Closed)) => return Err(attempt.closed()),
+            None => return Err(attempt.silent(&inbound.decoder.rest())),
         };
         tokio::spawn(inbound.serve());
         let monitor =
             Self { inner: Arc::new(Inner { vm: vm.to_owned(), address: address.clone(), greeting, link }) };
         let enable = if monitor.offers_oob() { json!({ "enable": ["oob"] }) } else { Value::Null };
-        match timeout_at(deadline, monitor.execute("qmp_capabilities", enable)).await {
-            Ok(answer) => answer.map(|_| monitor),
-            Err(_) => Err(failed(format!("it greets, and answers nothing for {}", Seconds(patience)))),
+        match attempt.in_time(monitor.execute("qmp_capabilities", enable)).await {
+            Some(answer) => answer.map(|_| monitor),
+            None => {
+                Err(attempt
+                    .failed(format!("it greets, and answers nothing for {}", Seconds(attempt.patience))))
+            }
         }
-    }
-}
-
-/// The system's words without the number that Rust adds.
-pub(super) fn cause_of(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::WouldBlock {
-        // A unix socket says so when too many clients wait already.
-        return "too many clients wait for it: does another client hold it?".into();
-    }
-    let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
     }
 }

@@ -1,7 +1,20 @@
-//! The human monitor's answers: which of them mean that QEMU did not do what it was told.
+//! The human monitor: lines and replies in a stream of bytes, and what a reply says.
 //!
-//! Pure. The human monitor has no error flag, only text. The texts here were
-//! seen on QEMU 5.2, 7.2, 10.0 and 11.1, or stand in their sources.
+//! Pure: [`Line`] says what can be sent, [`Decoder`] finds the replies, `info` and `migration` read those
+//! of `info …`, [`rejection`] tells which of them mean that QEMU did not do what it was told. The human
+//! monitor has no error flag, only text. The texts here were seen on QEMU 5.2, 7.2, 10.0 and 11.1, or
+//! stand in their sources.
+
+pub mod decoder;
+pub mod info;
+pub mod line;
+pub mod migration;
+#[cfg(test)]
+#[path = "hmp/tests.rs"]
+mod wire_tests;
+
+pub use decoder::{Decoder, Message};
+pub use line::Line;
 
 /// Commands that answer with what they were asked for. Whatever such an answer
 /// contains, it is no complaint, unless the monitor itself says so.

@@ -6,7 +6,8 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -53,6 +54,15 @@ impl Socket {
     /// Wait until `write`, which sends, no longer fails with `WouldBlock`.
     pub(super) async fn when_writable(&self, mut write: impl FnMut() -> io::Result<()>) -> io::Result<()> {
         self.when(Interest::WRITABLE, |_| write()).await
+    }
+
+    /// Whether the peer has closed it and all that arrived is read.
+    pub(super) fn is_at_end(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match rustix::net::recv(self, &mut [0; 1], flags) {
+            Ok((length, _)) => length == 0,
+            Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),
+        }
     }
 
     /// Close both directions. What has arrived can still be read.

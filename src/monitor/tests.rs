@@ -2,7 +2,7 @@
 
 mod connecting;
 mod exchanging;
-mod peer;
+pub(super) mod peer;
 mod qemu;
 
 use std::future::{Future, poll_fn};
@@ -11,15 +11,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// How long anything may take here.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The value of a future, before a deadline.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.expect("in time")
 }
 
 /// Start a future: poll it once, and see that it has to wait.
-async fn start<F: Future>(future: F) -> Pin<Box<F>> {
+pub(super) async fn start<F: Future>(future: F) -> Pin<Box<F>> {
     let mut future = Box::pin(future);
     poll_fn(|context| {
         assert!(future.as_mut().poll(context).is_pending(), "it did not wait");

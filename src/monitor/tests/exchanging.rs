@@ -112,7 +112,8 @@ async fn garbage_ends_everything_under_way() {
     let first = start(monitor.execute("first", Value::Null)).await;
     let event = start(monitor.next_event("STOP")).await;
     peer.send("{\"event\": \"RESUME\"}\nSegmentation fault\n").await;
-    let error = Error::Protocol { vm: "vm".into(), cause: "it sent `Segmentation fault`".into() };
+    let error =
+        Error::Protocol { protocol: "QMP", vm: "vm".into(), cause: "it sent `Segmentation fault`".into() };
     assert_eq!(soon(first).await, Err(error.clone()));
     assert_eq!(soon(event).await, Err(error.clone()));
     soon(monitor.closed()).await;
@@ -142,7 +143,11 @@ async fn a_message_without_end_is_given_up() {
     stream.write_all(b"{\"return\": \"").await.unwrap();
     let chunk = vec![b'x'; 1 << 20];
     while soon(stream.write_all(&chunk)).await.is_ok() {}
-    let error = Error::Protocol { vm: "vm".into(), cause: "it sent a message of more than 64 MiB".into() };
+    let error = Error::Protocol {
+        protocol: "QMP",
+        vm: "vm".into(),
+        cause: "it sent a message of more than 64 MiB".into(),
+    };
     assert_eq!(soon(first).await, Err(error));
 }
 

@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 }
 
-pub(super) fn listen() -> (TempDir, UnixListener, Address) {
+pub(in crate::monitor) fn listen() -> (TempDir, UnixListener, Address) {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join("qmp");
     (dir, UnixListener::bind(&path).unwrap(), Address::Unix(path))

@@ -1,0 +1,5 @@
+//! `Human` and `probe` against real QEMUs, and against peers that send what a real QEMU would not.
+
+mod lab;
+mod peers;
+mod qemu;

@@ -1,0 +1,109 @@
+//! QEMUs with a human monitor, of every version in the lab (`make lab`) and the one on `PATH`.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::super::Human;
+use crate::monitor::tests::{DEADLINE, soon};
+use crate::monitor::{Address, Monitor};
+
+/// How a monitor can be reached.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Transport {
+    Unix,
+    Tcp,
+    Telnet,
+}
+
+pub(super) const TRANSPORTS: [Transport; 3] = [Transport::Unix, Transport::Tcp, Transport::Telnet];
+
+/// The binaries to test with.
+pub(super) fn binaries() -> Vec<PathBuf> {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin");
+    let mut found: Vec<PathBuf> = std::fs::read_dir(lab)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with("-system-x86_64"))
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        found.push("qemu-system-x86_64".into());
+    }
+    found
+}
+
+/// A QEMU with a monitor of its own for each protocol.
+pub(super) struct Qemu {
+    child: Child,
+    /// Of the human monitor.
+    pub(super) address: Address,
+    pub(super) dir: TempDir,
+}
+
+impl Qemu {
+    /// The human monitor's socket is there before it starts, so that nobody has to wait for it.
+    pub(super) fn launch(binary: &Path, transport: Transport, args: &[&str]) -> Self {
+        Self::launch_with(binary, transport, "readline", args)
+    }
+
+    /// The same, with another `mode` of the monitor than `readline`.
+    pub(super) fn launch_with(binary: &Path, transport: Transport, mode: &str, args: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (listener, address) = listen(transport, dir.path());
+        let telnet = if transport == Transport::Telnet { ",telnet=on" } else { "" };
+        let child = Command::new(binary)
+            .args(["-nodefaults", "-display", "none", "-accel", "tcg"])
+            .args(["-chardev", &format!("socket,id=m,fd=0,server=on,wait=off{telnet}")])
+            .args(["-mon", &format!("chardev=m,mode={mode}")])
+            .args(["-qmp", &format!("unix:{}/qmp,server=on,wait=off", dir.path().display())])
+            .args(if args.is_empty() { &["-S", "-machine", "none"] } else { args })
+            .stdin(Stdio::from(listener))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        Self { child, address, dir }
+    }
+
+    pub(super) async fn connect(&self) -> Human {
+        Human::connect_within("vm", &self.address, DEADLINE).await.unwrap()
+    }
+
+    /// The same QEMU's other monitor. It exists when the human one has answered.
+    pub(super) async fn qmp(&self) -> Monitor {
+        let address = Address::Unix(self.dir.path().join("qmp"));
+        soon(Monitor::connect("vm", &address)).await.unwrap()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(transport: Transport, dir: &Path) -> (OwnedFd, Address) {
+    if transport == Transport::Unix {
+        let path = dir.join("hmp");
+        return (UnixListener::bind(&path).unwrap().into(), Address::Unix(path));
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+    let address = if transport == Transport::Tcp {
+        Address::Tcp { host, port }
+    } else {
+        Address::Telnet { host, port }
+    };
+    (listener.into(), address)
+}
