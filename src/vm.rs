@@ -20,6 +20,7 @@ use crate::migration::state::Seen;
 use crate::qemu::guest::Heartbeat;
 use crate::qemu::process::{Directory, Process};
 
+pub use attach::Where;
 pub use start::Launch;
 pub use wait::Wait;
 
@@ -153,7 +154,7 @@ impl Vm {
             if reply["status"] != "completed" || reply["total-time"] != 0 {
                 break;
             }
-            sleep(CONNECT_INTERVAL).await;
+            sleep(Duration::from_millis(1)).await;
             reply = self.qmp("query-migrate", json!({})).await?;
         }
         Ok(reply)

@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::hmp::info;
+use super::hmp::migration::migration;
 
 /// A QMP command as lines, to be sent in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,10 @@ impl Translation {
             "migrate-incoming" => (vec![format!("migrate_incoming {}", text("uri")?)], Answer::Nothing),
             "migrate-recover" => (vec![format!("migrate_recover {}", text("uri")?)], Answer::Nothing),
             "migrate-continue" => (vec![format!("migrate_continue {}", text("state")?)], Answer::Nothing),
+            "pmemsave" => {
+                let line = format!("pmemsave {} {} {}", arguments["val"], arguments["size"], text("filename")?);
+                (vec![line], Answer::Nothing)
+            }
             "migrate-start-postcopy" | "migrate-pause" | "migrate_cancel" | "stop" | "cont" | "quit"
             | "system_reset" | "system_powerdown" => (vec![command.replace('-', "_")], Answer::Nothing),
             _ => return Err(format!("`{command}` is a QMP command, and this QEMU has only a human monitor")),
@@ -77,7 +82,7 @@ impl Translation {
                 let status = info::status(text)?;
                 Ok(json!({ "status": status, "running": status == "running" }))
             }
-            Answer::Migration => info::migration(text),
+            Answer::Migration => migration(text),
             Answer::Capabilities => info::capabilities(text),
             Answer::Version => Ok(json!({ "qemu": info::version(text)?.0 })),
             Answer::Property => serde_json::from_str(text.trim())

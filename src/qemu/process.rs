@@ -195,6 +195,18 @@ impl Drop for Process {
     }
 }
 
+/// A descriptor of a process, for a signal or for waiting.
+///
+/// # Errors
+/// `Attach` if there is no such process any more.
+pub fn pidfd(pid: Pid) -> Result<OwnedFd> {
+    pidfd_open(pid, PidfdFlags::empty()).map_err(|error| Error::Attach {
+        pid: pid.as_raw_nonzero().get().into(),
+        cause: cause(&error.into()),
+        hint: String::new(),
+    })
+}
+
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),

@@ -18,6 +18,11 @@ pub enum Effect {
         /// Its arguments.
         args: Vec<String>,
     },
+    /// Take hold of a running QEMU.
+    Attach {
+        /// Its process id or monitor address.
+        to: String,
+    },
     /// Send a command to a monitor.
     Command {
         /// The name of the `Vm`.
@@ -50,6 +55,7 @@ impl fmt::Display for Effect {
             Self::Start { program, args } => {
                 write!(f, "start {}", shell_words::join(std::iter::once(program).chain(args)))
             }
+            Self::Attach { to } => write!(f, "attach to {to}"),
             Self::Command { vm, command } => write!(f, "ask `{vm}`: {command}"),
             Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
             Self::Read { path } => write!(f, "read {path}"),

@@ -183,7 +183,7 @@ fn described(value: &Dynamic) -> Dynamic {
     if let Some(vm) = value.read_lock::<Vm>() {
         return Map::from([
             ("name".into(), vm.name().to_owned().into()),
-            ("pid".into(), i64::from(vm.pid()).into()),
+            ("pid".into(), vm.pid().map_or(Dynamic::UNIT, |pid| i64::from(pid).into())),
             ("version".into(), vm.version().to_owned().into()),
             ("machine".into(), vm.machine().to_owned().into()),
         ])

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::Vm;
 use crate::error::{Error, Result};
 use crate::qemu::guest::{Check, Intact, STATUS};
-use crate::qemu::process::cause;
+use crate::qemu::process::{Directory, cause};
 
 /// How much of the guest's memory is looked at in one go.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -18,7 +18,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 impl Vm {
     /// Stop the guest, compare its memory with what it must have written, and let it go on.
     pub async fn check_memory(&self) -> Result<Intact> {
-        if self.0.guest.is_none() {
+        // Of a QEMU that somebody else started it is not known; the memory itself will tell.
+        if self.0.guest.is_none() && self.0.directory.is_some() {
             return Err(Error::Argument {
                 function: "check_memory".to_owned(),
                 cause: format!("vm `{}` does not run the built-in guest", self.name()),
@@ -68,11 +69,25 @@ impl Vm {
     /// A range of the guest's physical memory as a file, which has no name any more.
     async fn save_memory(&self, range: Range<u64>) -> Result<(File, String)> {
         const FILE: &str = "memory";
-        let path = self.0.directory.join(FILE).to_string_lossy().into_owned();
+        let (own, made);
+        let directory = match &self.0.directory {
+            Some(directory) => {
+                own = directory;
+                own
+            }
+            None => {
+                made = Directory::create(self.name())?;
+                &made
+            }
+        };
+        let path = directory.join(FILE).to_string_lossy().into_owned();
         let arguments = json!({ "val": range.start, "size": range.end - range.start, "filename": path });
         let saved = self.qmp("pmemsave", arguments).await;
-        let file = saved.and_then(|_| self.0.directory.open(FILE));
-        self.0.directory.remove_file(FILE);
+        let file = saved.and_then(|_| directory.open(FILE));
+        directory.remove_file(FILE);
+        if self.0.directory.is_none() {
+            directory.remove();
+        }
         Ok((file?, path))
     }
 

@@ -74,10 +74,10 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
     }
     let socket = Address::Unix(directory.join("qmp"));
     let (mut args, address) = (command_line::complete(&args, &launch.name, &console.to_string_lossy()), launch.monitor.as_ref().unwrap_or(&socket));
-    args.extend(match &launch.monitor {
-        None => command_line::machine_monitor(&directory.join("qmp").to_string_lossy()),
-        Some(address) => command_line::human_monitor(address),
-    });
+    match &launch.monitor {
+        None => args.extend(command_line::machine_monitor(&directory.join("qmp").to_string_lossy())),
+        Some(address) => args.extend(command_line::human_monitor(address)),
+    }
     let process = Process::start(&launch.qemu, &args, directory)?;
     let ready = async {
         let control = connect(&launch.name, address, &process).await?;

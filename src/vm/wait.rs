@@ -11,9 +11,12 @@ use super::Vm;
 use crate::error::{Error, Result};
 use crate::migration::state::MigrationStatus;
 
-/// The first interval between two looks at what has no event; it doubles up to `SLOWEST`.
+/// The first interval between two looks at what has no event. It doubles: up to `SLOW` for as long as
+/// something is likely to happen soon, and from then on up to `SLOWEST`.
 const FASTEST: Duration = Duration::from_millis(2);
+const SLOW: Duration = Duration::from_millis(10);
 const SLOWEST: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_secs(5);
 
 /// What one look saw.
 pub enum Wait<T> {
@@ -61,10 +64,10 @@ impl Vm {
     /// Wait for the next event of that name that no wait has taken yet, and take it.
     pub async fn wait_for_event(&self, name: &str, limit: Duration) -> Result<Value> {
         self.poll(format!("waiting for event `{name}` of vm `{}`", self.name()), limit, async || {
-            if let Some(event) = self.0.monitor.events().take(name) {
+            if let Some(event) = self.0.control.events().take(name) {
                 return Ok(Wait::Over(event));
             }
-            if self.ended().is_some() || self.0.monitor.is_closed() {
+            if self.ended().is_some() || self.0.control.is_closed() {
                 return Err(self.gone(&format!("wait_for_event(\"{name}\")")).await);
             }
             Ok(Wait::Seen("no such event so far".to_owned()))
@@ -74,10 +77,17 @@ impl Vm {
 
     /// Wait until `text` appears on the guest's console, behind what the last such wait has found.
     pub async fn wait_for_output(&self, text: &str, limit: Duration) -> Result<()> {
+        let Some(directory) = &self.0.directory else {
+            return Err(Error::Argument {
+                function: "wait_for_output".to_owned(),
+                cause: format!("the console of vm `{}` is not known", self.name()),
+                hint: "it is for a QEMU that `launch` has started".to_owned(),
+            });
+        };
         // Everything from here on is looked at again: the text may arrive in pieces.
         let mut from = *self.console_seen();
         let mut look = || {
-            let new = self.0.directory.read_from("console", from);
+            let new = directory.read_from("console", from);
             if let Some(at) = new.windows(text.len().max(1)).position(|window| window == text.as_bytes()) {
                 *self.console_seen() = from + (at + text.len()) as u64;
                 return true;
@@ -107,15 +117,17 @@ impl Vm {
 
     /// Wait until the process has ended.
     pub async fn wait_for_end(&self, limit: Duration) -> Result<String> {
-        match timeout(limit, self.0.process.wait()).await {
-            Ok(ended) => Ok(ended),
-            Err(_) => Err(Error::Timeout {
-                vm: Some(self.name().to_owned()),
-                operation: format!("waiting for the end of vm `{}`", self.name()),
-                timeout: limit,
-                last: format!("process {} still runs", self.pid()),
-            }),
-        }
+        let operation = format!("waiting for the end of vm `{}`", self.name());
+        let Some(process) = &self.0.process else {
+            let look = async || Ok(self.ended().map_or_else(|| Wait::Seen("its monitor is open".to_owned()), Wait::Over));
+            return self.poll(operation, limit, look).await;
+        };
+        timeout(limit, process.wait()).await.map_err(|_| Error::Timeout {
+            vm: Some(self.name().to_owned()),
+            operation,
+            timeout: limit,
+            last: format!("process {} still runs", process.pid()),
+        })
     }
 
     /// Look again and again until something is seen, or the time is over. Whatever the monitor reports
@@ -126,11 +138,12 @@ impl Vm {
         limit: Duration,
         mut look: impl AsyncFnMut() -> Result<Wait<T>>,
     ) -> Result<T> {
-        let deadline = Instant::now() + limit;
+        let start = Instant::now();
+        let deadline = start + limit;
         let mut interval = FASTEST;
         let mut last = "no answer".to_owned();
         loop {
-            let mut news = self.0.monitor.events().news();
+            let mut news = self.0.control.events().news();
             match tokio::time::timeout_at(deadline, look()).await {
                 Ok(Ok(Wait::Over(value))) => return Ok(value),
                 Ok(Ok(Wait::Seen(seen))) => last = seen,
@@ -150,7 +163,7 @@ impl Vm {
                 () = news.changed() => {}
                 () = sleep(interval.min(remaining)) => {}
             }
-            interval = (interval * 2).min(SLOWEST);
+            interval = (interval * 2).min(if start.elapsed() < SOON { SLOW } else { SLOWEST });
         }
     }
 

@@ -37,9 +37,8 @@ fn unix_listeners(path: &Path) -> Option<Vec<Pid>> {
     let listening = table.iter().filter(|socket| socket.state == State::Listening);
     let found = listening.flat_map(|socket| {
         let bound = &socket.path;
-        let may_be = bound == path
-            || *bound == whole
-            || (bound.is_relative() && bound.file_name() == path.file_name());
+        let may_be =
+            bound == path || bound == whole || (bound.is_relative() && bound.file_name() == path.file_name());
         let owners = if may_be { owners(socket.inode) } else { Vec::new() };
         // A relative path is relative to the directory of the one that listens.
         owners.into_iter().filter(move |pid| {

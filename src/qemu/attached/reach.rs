@@ -54,9 +54,9 @@ impl Attached {
     }
 
     /// A path that fits into a socket address: `/proc/PID/cwd/q.sock` where the whole one is too long.
-    fn connectable(&self, path: &Path) -> PathBuf {
+    pub(super) fn connectable(&self, path: &Path) -> PathBuf {
         let whole = self.path(path);
-        if whole.as_os_str().len() <= crate::monitor::address::LONGEST_UNIX_PATH {
+        if whole.as_os_str().len() <= LONGEST_UNIX_PATH {
             return whole;
         }
         match path.strip_prefix(self.base()) {

@@ -4,12 +4,13 @@ use rhai::Map;
 use rhai::plugin::*;
 
 use crate::error::{Error, Result};
+use crate::monitor::Address;
 use crate::qemu::command_line::{self, default_program};
 use crate::qemu::guest::Heartbeat;
 use crate::script::gate::Effect;
 use crate::script::options::Options;
 use crate::script::session::{ScriptResult, Session};
-use crate::vm::{Launch, Vm};
+use crate::vm::{Launch, Vm, Where};
 
 #[export_module]
 pub mod api {
@@ -17,7 +18,8 @@ pub mod api {
     /// Start a QEMU and connect to its monitor. Options: `qemu` (the binary; the host's own
     /// architecture if not given), `args` (one string with shell quoting, or an array), `name`,
     /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB }`: how much memory
-    /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script).
+    /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script),
+    /// `monitor` (the address of a human monitor to open and use in place of QMP: `"telnet:127.0.0.1:4321"`).
     ///
     /// ```rhai
     /// let vm = launch(#{ name: "guest", guest: "heartbeat" });
@@ -32,10 +34,63 @@ pub mod api {
         session.adopt(&vm);
         Ok(vm)
     }
+
+    /// Take hold of a QEMU that somebody else started, by its process id (a number or digits), the address of a monitor
+    /// (`"unix:/path"`, `"tcp:host:port"`, `"telnet:host:port"`), or `#{ pid, qmp, hmp }`. Whether it speaks QMP or
+    /// HMP is found out. It lives on when the script ends.
+    ///
+    /// ```rhai
+    /// let started = launch(#{ guest: "heartbeat", args: "-monitor unix:human,server=on,wait=off" });
+    /// let vm = attach(started.pid);
+    /// assert_eq(vm.status(), "running");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn attach(ctx: NativeCallContext, to: Dynamic) -> ScriptResult<Vm> {
+        let session = Session::of(&ctx);
+        let effect = Effect::Attach { to: to.to_string() };
+        let vm = session.perform(effect, Vm::attach(session.next_name(), place(&to)?))?;
+        session.adopt(&vm);
+        Ok(vm)
+    }
+}
+
+fn address(text: &str, function: &str) -> Result<Address> {
+    text.parse().map_err(|cause| Error::Argument { function: function.to_owned(), cause, hint: String::new() })
+}
+
+fn place(to: &Dynamic) -> Result<Where> {
+    if let Ok(pid) = to.as_int() {
+        return Ok(Where { pid: Some(pid), monitors: Vec::new() });
+    }
+    if let Ok(text) = to.as_immutable_string_ref() {
+        return match text.parse() {
+            Ok(pid) => Ok(Where { pid: Some(pid), monitors: Vec::new() }),
+            Err(_) => Ok(Where { pid: None, monitors: vec![address(&text, "attach")?] }),
+        };
+    }
+    let Ok(map) = to.as_map_ref() else {
+        return Err(Error::Argument {
+            function: "attach".to_owned(),
+            cause: format!("a pid or a monitor address is wanted, not a value of type `{}`", to.type_name()),
+            hint: "such as `attach(4711)`, `attach(\"unix:/path\")`, `attach(#{ pid: 4711, hmp: \"telnet:127.0.0.1:1234\" })`".to_owned(),
+        });
+    };
+    let mut options = Options::new("attach", map.clone(), &["pid", "qmp", "hmp"])?;
+    let pid = match options.take("pid") {
+        Some(pid) => Some(pid.as_int().or_else(|_| pid.to_string().parse()).map_err(|_| options.wrong("pid", "a number", pid.type_name()))?),
+        None => None,
+    };
+    let mut monitors = Vec::new();
+    for name in ["qmp", "hmp"] {
+        if let Some(text) = options.string(name)? {
+            monitors.push(address(&text, "attach")?);
+        }
+    }
+    Ok(Where { pid, monitors })
 }
 
 fn launch_options(session: &Session, options: Map) -> Result<Launch> {
-    let mut options = Options::new("launch", options, &["qemu", "args", "name", "guest", "keep"])?;
+    let mut options = Options::new("launch", options, &["qemu", "args", "name", "guest", "keep", "monitor"])?;
     let mut args = match options.take("args") {
         Some(args) => words(&args, &options)?,
         None => Vec::new(),
@@ -48,6 +103,7 @@ fn launch_options(session: &Session, options: Map) -> Result<Launch> {
         name: options.string("name")?.unwrap_or_else(|| session.next_name()),
         qemu: options.string("qemu")?.unwrap_or_else(default_program),
         keep: options.flag("keep")?,
+        monitor: options.string("monitor")?.map(|text| address(&text, "launch")).transpose()?,
         args,
         guest,
     })

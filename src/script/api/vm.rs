@@ -123,10 +123,7 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn kill(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
-        Session::of(&ctx).perform(process(vm, "kill"), async {
-            vm.kill().await;
-            Ok(())
-        })
+        Session::of(&ctx).perform(process(vm, "kill"), vm.kill())
     }
 
     /// Let QEMU live on when the script ends; without it, what a script has launched ends with it.
@@ -183,15 +180,15 @@ pub mod api {
         vm.name().to_owned()
     }
 
-    /// The process id.
+    /// The process id; `()` where only a monitor was found.
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
     /// assert_eq(run("kill", ["-0", `${vm.pid}`]).status, 0);
     /// ```
     #[rhai_fn(get = "pid", pure)]
-    pub fn pid(vm: &mut Vm) -> i64 {
-        i64::from(vm.pid())
+    pub fn pid(vm: &mut Vm) -> Dynamic {
+        vm.pid().map_or(Dynamic::UNIT, |pid| i64::from(pid).into())
     }
 
     /// The QEMU binary, as it was given to `launch`.
@@ -261,15 +258,16 @@ pub mod api {
         vm.console()
     }
 
-    /// A directory that only its owner can enter, gone when the `Vm` is: the place for sockets.
+    /// A directory that only its owner can enter, gone when the `Vm` is: the place for sockets. `()` if somebody
+    /// else started it.
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
     /// assert_eq(run("stat", ["--format=%a", vm.directory]).stdout, "700\n");
     /// ```
     #[rhai_fn(get = "directory", pure)]
-    pub fn directory(vm: &mut Vm) -> String {
-        vm.directory()
+    pub fn directory(vm: &mut Vm) -> Dynamic {
+        vm.directory().map_or(Dynamic::UNIT, Into::into)
     }
 
     /// Whether QEMU outlives the script.
@@ -298,7 +296,8 @@ pub mod api {
     /// A `Vm` as text: its name and process.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_string(vm: &mut Vm) -> String {
-        format!("vm `{}` (process {}, QEMU {})", vm.name(), vm.pid(), vm.version())
+        let process = vm.pid().map(|pid| format!("process {pid}, ")).unwrap_or_default();
+        format!("vm `{}` ({process}QEMU {})", vm.name(), vm.version())
     }
 }
 

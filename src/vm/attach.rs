@@ -1,0 +1,121 @@
+//! Taking hold of a QEMU that somebody else started.
+//!
+//! Nothing is disturbed: a monitor that has its one client already is left alone, and said to have it.
+
+use std::sync::Arc;
+
+use super::start::machine_type;
+use super::{Control, Inner, Vm};
+use crate::error::{Error, Result};
+use crate::monitor::Address;
+use crate::qemu::attached::{Attached, listener};
+use crate::qemu::monitors::{Place, Protocol};
+use crate::qemu::process::{Process, pidfd};
+
+/// Where a running QEMU is: the argument of a script's `attach`. At least one of the two is given.
+#[derive(Debug, Clone, Default)]
+pub struct Where {
+    /// Its process id.
+    pub pid: Option<i64>,
+    /// Its monitors, the preferred one first; those of its command line if none are given.
+    pub monitors: Vec<Address>,
+}
+
+impl Vm {
+    /// Take hold of a running QEMU. `name` is what errors call it unless its command line says `-name`.
+    ///
+    /// # Errors
+    /// `Attach` if there is no such process, it is no QEMU, or none of its monitors can be reached;
+    /// `Connect` or `Protocol` if only an address was given and no monitor answers there.
+    pub async fn attach(name: String, given: Where) -> Result<Self> {
+        let attached = match given.pid {
+            Some(pid) => Some(Attached::to(pid)?),
+            None => given.monitors.first().and_then(listener).and_then(|pid| {
+                // Whose process it is, is worth knowing, and no condition.
+                Attached::to(pid.as_raw_nonzero().get().into()).ok()
+            }),
+        };
+        let own_name = attached.as_ref().and_then(|attached| {
+            attached.args.get("name", "guest").or_else(|| attached.args.text("name").map(str::to_owned))
+        });
+        let name = own_name.unwrap_or(name);
+        let control = match &attached {
+            Some(attached) => reach(&name, attached, &given.monitors).await?,
+            None => match &given.monitors[..] {
+                [address, ..] => Control::connect(&name, address).await?,
+                [] => return Err(nowhere(0, "neither a process nor a monitor is given".to_owned())),
+            },
+        };
+        let machine = machine_type(&name, &control).await?;
+        let (process, qemu, args) = match attached {
+            Some(attached) => {
+                let pid = attached.pid();
+                let qemu = attached.program.path.display().to_string();
+                let args = attached.args.words();
+                (Some(Process::attach(pid, attached.into_pidfd(), pidfd(pid)?)), qemu, args)
+            }
+            None => (None, String::new(), Vec::new()),
+        };
+        let console_seen = std::sync::Mutex::new(0);
+        let (guest, directory) = (None, None);
+        Ok(Self(Arc::new(Inner {
+            name,
+            qemu,
+            args,
+            machine,
+            guest,
+            console_seen,
+            process,
+            control,
+            directory,
+        })))
+    }
+}
+
+/// Connect to the first monitor of a process that can be had, a QMP one if there is one.
+async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Control> {
+    let mut obstacles = Vec::new();
+    let addresses = if given.is_empty() { listed(attached, &mut obstacles) } else { given.to_vec() };
+    for address in addresses {
+        if let Some(holder) = attached.holder(&address) {
+            obstacles.push(format!("`{address}` is held by {holder}"));
+            continue;
+        }
+        match Control::connect(name, &address).await {
+            Ok(control) => return Ok(control),
+            Err(Error::Connect { cause, .. } | Error::Protocol { cause, .. }) => {
+                obstacles.push(format!("`{address}`: {cause}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let pid = attached.pid().as_raw_nonzero().get().into();
+    Err(nowhere(pid, format!("none of its monitors can be reached: {}", obstacles.join("; "))))
+}
+
+/// The addresses in its command line, QMP first; what cannot be reached is noted.
+fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
+    let mut monitors = attached.monitors();
+    monitors.sort_by_key(|monitor| monitor.protocol == Protocol::Hmp);
+    let mut addresses = Vec::new();
+    for monitor in monitors {
+        let from = if monitor.from.is_empty() { "the default one".to_owned() } else { format!("`{}`", monitor.from) };
+        match monitor.place {
+            Place::At(address) => addresses.push(address),
+            Place::Unreachable(reason) => obstacles.push(format!("{from} {reason}")),
+            Place::Ports { .. } | Place::Descriptor { .. } => {
+                obstacles.push(format!("where {from} listens is not known"));
+            }
+        }
+    }
+    if addresses.is_empty() && obstacles.is_empty() {
+        obstacles.push("it was started without any".to_owned());
+    }
+    addresses
+}
+
+fn nowhere(pid: i64, cause: String) -> Error {
+    let hint = "let the other client go, or start QEMU with a monitor on a socket: \
+                `-qmp unix:/path,server=on,wait=off`";
+    Error::Attach { pid, cause, hint: hint.to_owned() }
+}
