@@ -64,8 +64,8 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.process.is_kept() || self.process.ended().is_some() {
-            self.directory.remove();
+        if self.process.is_kept() && self.process.ended().is_none() {
+            self.directory.keep();
         }
     }
 }
@@ -75,30 +75,22 @@ impl Vm {
     /// accepted and its devices exist.
     pub async fn launch(launch: Launch) -> Result<Self> {
         let directory = Directory::create(&launch.name)?;
-        match Self::start(&launch, &directory).await {
-            Ok((args, process, monitor, machine)) => {
-                if launch.keep {
-                    process.keep();
-                }
-                let Launch { name, qemu, guest, .. } = launch;
-                let console_seen = std::sync::Mutex::new(0);
-                Ok(Self(Arc::new(Inner {
-                    name,
-                    qemu,
-                    args,
-                    machine,
-                    guest,
-                    console_seen,
-                    process,
-                    monitor,
-                    directory,
-                })))
-            }
-            Err(error) => {
-                directory.remove();
-                Err(error)
-            }
+        let (args, process, monitor, machine) = Self::start(&launch, &directory).await?;
+        if launch.keep {
+            process.keep();
         }
+        let Launch { name, qemu, guest, .. } = launch;
+        Ok(Self(Arc::new(Inner {
+            name,
+            qemu,
+            args,
+            machine,
+            guest,
+            console_seen: std::sync::Mutex::new(0),
+            process,
+            monitor,
+            directory,
+        })))
     }
 
     async fn start(
