@@ -52,9 +52,9 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(directory) = &self.directory else { return };
-        if self.process.as_ref().is_none_or(|process| !process.is_kept() || process.ended().is_some()) {
-            directory.remove();
+        let (Some(directory), Some(process)) = (&self.directory, &self.process) else { return };
+        if process.is_kept() && process.ended().is_none() {
+            directory.keep();
         }
     }
 }

@@ -60,7 +60,9 @@ impl Translation {
             "migrate-recover" => (vec![format!("migrate_recover {}", text("uri")?)], Answer::Nothing),
             "migrate-continue" => (vec![format!("migrate_continue {}", text("state")?)], Answer::Nothing),
             "pmemsave" => {
-                let line = format!("pmemsave {} {} {}", arguments["val"], arguments["size"], text("filename")?);
+                // Without quotes the file's slashes would divide the size.
+                let file = arguments["filename"].as_str().unwrap_or_default();
+                let line = format!("pmemsave {} {} {}", arguments["val"], arguments["size"], in_quotes(file));
                 (vec![line], Answer::Nothing)
             }
             "migrate-start-postcopy" | "migrate-pause" | "migrate_cancel" | "stop" | "cont" | "quit"
@@ -119,6 +121,10 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && !word.contains([' ', '"', '\\', '\'']) {
         return word.to_owned();
     }
+    in_quotes(word)
+}
+
+fn in_quotes(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -22,27 +22,47 @@ use crate::error::{Error, Result};
 /// How much of a log file is read back at most: the tail explains a failure, the rest is in the file.
 const TAIL_BYTES: u64 = 64 * 1024;
 
+/// The path of a unix socket has 107 bytes at most; the rest is for `/qhop-…/migrate`.
+const BASE_BYTES: usize = 107 - "/qhop-0123456789abcdef-tmptmp/migrate".len();
+
 /// A directory of one `Vm`: sockets, logs, boot sector. Only its owner can enter it (mode 0700).
+///
+/// Dropping it removes it with everything in it, unless it was told to `keep`.
 #[derive(Debug)]
-pub struct Directory(PathBuf);
+pub struct Directory {
+    path: PathBuf,
+    kept: AtomicBool,
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.kept.load(Ordering::Relaxed) {
+            // What cannot be removed stays.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
 
 impl Directory {
-    /// Make a new one under `$XDG_RUNTIME_DIR`, or the system's temporary directory.
+    /// Make a new one under `$XDG_RUNTIME_DIR`, or the system's temporary directory if a socket's path would
+    /// be too long there.
     pub fn create(name: &str) -> Result<Self> {
-        let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let base = base.filter(|base| base.is_absolute() && base.as_os_str().len() <= BASE_BYTES);
+        let base = base.unwrap_or_else(std::env::temp_dir);
         let short: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         tempfile::Builder::new()
             .prefix(&format!("qhop-{short}-"))
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&base)
-            .map(|directory| Self(directory.keep()))
+            .map(|directory| Self { path: directory.keep(), kept: AtomicBool::new(false) })
             .map_err(|error| file_error("create a directory in", &base, &error))
     }
 
     /// The path of a file in it.
     #[must_use]
     pub fn join(&self, file: &str) -> PathBuf {
-        self.0.join(file)
+        self.path.join(file)
     }
 
     /// Write a file in it, whole.
@@ -63,9 +83,9 @@ impl Directory {
         let _ = fs::remove_file(self.join(file));
     }
 
-    /// Remove it with everything in it; what cannot be removed stays.
-    pub fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.0);
+    /// Let it outlive this value.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
     }
 
     /// What a file holds from byte `from` on; nothing if it is not there (yet).
@@ -119,7 +139,11 @@ impl Process {
             .map_err(failed)?;
         let number = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid = number.ok_or_else(|| failed(ErrorKind::NotFound.into()))?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| failed(error.into()))?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| {
+            // Nobody would hold it.
+            let _ = child.start_kill();
+            failed(error.into())
+        })?;
         let (report, ended) = watch::channel(None);
         tokio::spawn(async move {
             let status = child.wait().await;

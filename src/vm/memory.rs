@@ -85,9 +85,6 @@ impl Vm {
         let saved = self.qmp("pmemsave", arguments).await;
         let file = saved.and_then(|_| directory.open(FILE));
         directory.remove_file(FILE);
-        if self.0.directory.is_none() {
-            directory.remove();
-        }
         Ok((file?, path))
     }
 

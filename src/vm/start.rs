@@ -47,21 +47,24 @@ impl Vm {
     /// accepted and its devices exist.
     pub async fn launch(launch: Launch) -> Result<Self> {
         let directory = Directory::create(&launch.name)?;
-        match start(&launch, &directory).await {
-            Ok(Started { args, process, control, machine }) => {
-                if launch.keep {
-                    process.keep();
-                }
-                let Launch { name, qemu, guest, .. } = launch;
-                let (process, directory) = (Some(process), Some(directory));
-                let console_seen = std::sync::Mutex::new(0);
-                Ok(Self(Arc::new(Inner { name, qemu, args, machine, guest, console_seen, process, control, directory })))
-            }
-            Err(error) => {
-                directory.remove();
-                Err(error)
-            }
+        let Started { args, process, control, machine } = start(&launch, &directory).await?;
+        if launch.keep {
+            process.keep();
         }
+        let Launch { name, qemu, guest, .. } = launch;
+        let (process, directory) = (Some(process), Some(directory));
+        let console_seen = std::sync::Mutex::new(0);
+        Ok(Self(Arc::new(Inner {
+            name,
+            qemu,
+            args,
+            machine,
+            guest,
+            console_seen,
+            process,
+            control,
+            directory,
+        })))
     }
 }
 

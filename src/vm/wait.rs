@@ -61,6 +61,18 @@ impl Vm {
         .await
     }
 
+    /// The reply of `query-migrate`, from a QEMU that may hang.
+    pub async fn migration_within(&self, limit: Duration) -> Result<Value> {
+        timeout(limit, self.migration()).await.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                vm: Some(self.name().to_owned()),
+                operation: format!("asking vm `{}` for its migration", self.name()),
+                timeout: limit,
+                last: "no answer".to_owned(),
+            })
+        })
+    }
+
     /// Wait for the next event of that name that no wait has taken yet, and take it.
     pub async fn wait_for_event(&self, name: &str, limit: Duration) -> Result<Value> {
         self.poll(format!("waiting for event `{name}` of vm `{}`", self.name()), limit, async || {

@@ -192,3 +192,28 @@ cause: the target has another memory size: `-m 128M` on the source, `-m 256M` on
 hint: start the target with `-m 128M`",
     );
 }
+
+#[test]
+fn a_qemu_that_would_hide() {
+    Test::new()
+        .recipe("launch(#{ guest: \"heartbeat\", args: \"-daemonize\" });")
+        .stderr(
+            "error: `launch`: `-daemonize` would take QEMU out of sight
+ ——▶ test.rhai:1:1
+  │
+1 │ launch(#{ guest: \"heartbeat\", args: \"-daemonize\" });
+  │ ^
+hint: leave it out; `keep: true` lets QEMU outlive the script",
+        )
+        .code(1)
+        .run();
+}
+
+#[test]
+fn a_runtime_directory_that_is_no_place_for_sockets() {
+    let test = Test::new().recipe("launch(#{ guest: \"heartbeat\" });");
+    let long = test.directory().join("x".repeat(80));
+    std::fs::create_dir(&long).unwrap();
+    test.env("XDG_RUNTIME_DIR", long.to_str().unwrap()).run();
+    Test::new().recipe("launch(#{ guest: \"heartbeat\" });").env("XDG_RUNTIME_DIR", "").run();
+}

@@ -192,6 +192,47 @@ the guest is lost: [..]
 }
 
 #[test]
+fn ctrl_c_in_a_postcopy_ends_neither_end_of_a_guest_that_is_kept() {
+    let mut migrating = Migrating::start(", keep: true", ", mode: \"postcopy\"");
+    migrating.until("postcopy-active");
+    kill_process(Pid::from_child(&migrating.qhop), Signal::INT).unwrap();
+    let (source, target) = (migrating.source, migrating.target);
+    let (_, stderr, code) = migrating.end();
+    assert_eq!(code, 130);
+    snapbox::assert_data_eq!(
+        stderr,
+        "warning: `target` was not rehearsed: once a postcopy has switched there is no way back
+the guest is on `target`, part of its memory still on `source`; end neither until the migration is `completed`
+error: interrupted by SIGINT
+"
+    );
+    kill_process(target, Signal::KILL).expect("the target lives");
+    kill_process(source, Signal::KILL).expect("the source lives");
+}
+
+#[test]
+fn a_source_that_hangs_is_not_waited_for_without_end() {
+    let mut migrating = Migrating::start("", ", stall: 1.s");
+    migrating.until("active");
+    kill_process(migrating.source, Signal::STOP).unwrap();
+    let (_, stderr, code) = migrating.end();
+    // What the test deferred waits for the source, too, and fails before.
+    let (_, last) = stderr.split_once("\n\n").unwrap();
+    assert_eq!(code, 6);
+    assert_eq!(
+        last,
+        format!(
+            "error: the migration to vm `target` made no progress for 1 s
+{PLACE}, stall: 1.s }});
+   │ ^
+hint: the target hangs, or the link is down
+the guest is on `source`, which does not answer; find out why it does not answer
+"
+        )
+    );
+}
+
+#[test]
 fn nothing_is_left_over() {
     let mut migrating = Migrating::start("", "");
     migrating.until("active");

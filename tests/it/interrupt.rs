@@ -19,7 +19,10 @@ struct Waiting {
 
 impl Waiting {
     fn start(recipe: &str) -> Self {
-        let test = Test::new().recipe(recipe);
+        Self::prepared(Test::new().recipe(recipe))
+    }
+
+    fn prepared(test: Test) -> Self {
         let mut qhop = test
             .command()
             .stdout(Stdio::piped())
@@ -71,6 +74,20 @@ fn ctrl_c_ends_a_wait_and_runs_what_was_deferred() {
     );
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     assert!(!waiting.guest_runs(), "the guest is gone");
+    waiting.test.nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_a_launch() {
+    let qemu = "#!/bin/sh\ntouch started\nexec sleep 600\n";
+    let mut waiting = Waiting::prepared(
+        Test::new().file("qemu", qemu).recipe("print(0); launch(#{ qemu: \"sh\", args: \"qemu\" });"),
+    );
+    while !waiting.test.directory().join("started").exists() {}
+    waiting.signal(Signal::INT);
+    let (_, _, code, took) = waiting.end();
+    assert_eq!(code, 130);
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
     waiting.test.nothing_left();
 }
 

@@ -81,6 +81,67 @@ impl Case {
     }
 }
 
+/// `source` with the built-in guest running, and `target` that waits for it.
+const PAIR: &str = r#"let source = launch(#{ name: "source", guest: "heartbeat" });
+source.wait_for_output("beat", 30.s);
+let target = launch(#{ name: "target", guest: "heartbeat", args: "-incoming defer" });
+"#;
+
+#[test]
+fn a_migration_that_pauses_before_the_switch_goes_on() {
+    Test::new()
+        .recipe(&format!(
+            r#"{PAIR}
+            migrate(source, target, #{{ capabilities: #{{ "pause-before-switchover": true }} }});
+            target.wait_for_output("beat", 30.s);
+            target.check_memory();
+            assert(!source.alive, "the source is retired");"#
+        ))
+        .run();
+}
+
+#[test]
+fn what_makes_a_migration_safe_cannot_be_switched_off() {
+    Test::new()
+        .recipe(&format!(
+            r#"{PAIR}
+            let refused = |options| print(assert_throws(|| migrate(source, target, options), "migration").message);
+            refused.call(#{{ capabilities: #{{ "return-path": false }} }});
+            refused.call(#{{ mode: "postcopy", capabilities: #{{ "postcopy-ram": false }} }});
+            refused.call(#{{ uri: "exec:cat >/dev/null" }});
+            print(assert_throws(|| migrate(source, source), "migration").message);
+            assert_eq(source.status(), "running");
+            migrate(source, target);
+            target.check_memory();"#
+        ))
+        .stdout(
+            "a migration by `precopy` cannot do with `return-path` off
+a migration by `postcopy` cannot do with `postcopy-ram` off
+a safe migration cannot use `exec:cat >/dev/null`: the target must be able to answer
+vm `source` cannot be migrated into itself",
+        )
+        .run();
+}
+
+#[test]
+fn a_guest_moves_on_from_its_target_after_a_failure() {
+    Test::new()
+        .recipe(&format!(
+            r#"{PAIR}
+            migrate(source, target);
+            // Its own name counts, and not what it once was.
+            let source = launch(#{{ name: "source", guest: "heartbeat", args: "-m 256 -incoming defer" }});
+            print(assert_throws(|| migrate(target, source), "migration").outlook);
+            let next = launch(#{{ name: "next", guest: "heartbeat", args: "-incoming defer" }});
+            let outcome = migrate(target, next);
+            assert(outcome.blackout_ms > 0.0, "of this migration");
+            next.wait_for_output("beat", 30.s);
+            next.check_memory();"#
+        ))
+        .stdout("the guest is safe: `target` is running")
+        .run();
+}
+
 macro_rules! cases {
     ($($name:ident: $from:ident, $to:ident, $mode:literal;)*) => {
         $(mod $name {

@@ -95,6 +95,13 @@ fn launch_options(session: &Session, options: Map) -> Result<Launch> {
         Some(args) => words(&args, &options)?,
         None => Vec::new(),
     };
+    if command_line::has(&args, &["daemonize"]) {
+        return Err(Error::Argument {
+            function: "launch".to_owned(),
+            cause: "`-daemonize` would take QEMU out of sight".to_owned(),
+            hint: "leave it out; `keep: true` lets QEMU outlive the script".to_owned(),
+        });
+    }
     let guest = guest(&options.take("guest").unwrap_or_default(), &args, &options)?;
     if guest.is_some() {
         args = command_line::with_guest(&args);

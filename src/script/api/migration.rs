@@ -42,8 +42,9 @@ pub mod api {
     }
 
     /// Who has the guest in a migration, by what both ends answer within 2 s: `holder` (`"source"`, `"target"`,
-    /// `"in transit"`, `"nobody"`, `"both"`), a `sentence` for people, and a `remedy`, empty where there is nothing
-    /// to be done. `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
+    /// `"in transit"`, `"nobody"`, `"both"`), a `sentence` for people, a `remedy`, empty where there is nothing
+    /// to be done, whether `migrate_cancel` (`may_cancel`) and `cont` (`may_cont`) on the source are safe, and whether
+    /// the migration has `succeeded`, by what both ends say. `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
     /// `migrate-start-postcopy` was sent.
     ///
     /// ```rhai
@@ -56,7 +57,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn verdict(ctx: NativeCallContext, source: Vm, target: Vm, course: Map) -> ScriptResult<Map> {
         let (mode, before) = super::course(course)?;
-        let verdict = Session::of(&ctx).block_on(async {
+        let migration = Session::of(&ctx).block_on(async {
             let (seen_source, seen_target) = tokio::join!(source.seen(), target.seen());
             Ok(Migration {
                 source: seen_source,
@@ -64,17 +65,17 @@ pub mod api {
                 mode,
                 before: before.as_str().into(),
                 target_ran: target.last_event("RESUME").is_some(),
-            }
-            .verdict())
+            })
         })?;
-        let named = |text: &str| {
-            let text = text.replace("`source`", &format!("`{}`", source.name()));
-            Dynamic::from(text.replace("`target`", &format!("`{}`", target.name())))
-        };
+        let verdict = migration.verdict();
+        let named = |text: &str| Dynamic::from(super::named(text, source.name(), target.name()));
         Ok(Map::from([
             ("holder".into(), super::holder(verdict.holder).into()),
             ("sentence".into(), named(verdict.sentence)),
             ("remedy".into(), named(verdict.remedy)),
+            ("may_cancel".into(), migration.may_cancel().is_ok().into()),
+            ("succeeded".into(), migration.succeeded().into()),
+            ("may_cont".into(), migration.source_may_cont().is_ok().into()),
         ]))
     }
 }
@@ -98,6 +99,17 @@ fn course(course: Map) -> Result<(Mode, String)> {
     Ok((mode, before))
 }
 
+/// The text with the names of the two ends for `source` and `target`: all at once, since the guest of a
+/// QEMU that is called `target` may be on its way into a third one.
+fn named(text: &str, source: &str, target: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| match part {
+        "source" if index % 2 == 1 => source,
+        "target" if index % 2 == 1 => target,
+        other => other,
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 fn holder(holder: Holder) -> &'static str {
     match holder {
         Holder::Source => "source",
@@ -105,5 +117,23 @@ fn holder(holder: Holder) -> &'static str {
         Holder::InTransit => "in transit",
         Holder::Nobody => "nobody",
         Holder::Both => "both",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn each_end_goes_by_its_own_name() {
+        let text = "the guest is on `source`; `cont` the source, never `target`";
+        assert_eq!(
+            named(text, "target", "next"),
+            "the guest is on `target`; `cont` the source, never `next`"
+        );
+        assert_eq!(
+            named(text, "target", "source"),
+            "the guest is on `target`; `cont` the source, never `source`"
+        );
     }
 }

@@ -5,7 +5,7 @@ use rhai::{Array, Map};
 use serde_json::json;
 
 use crate::script::gate::Effect;
-use crate::script::options::arguments;
+use crate::script::options::{arguments, duration};
 use crate::script::session::{ScriptResult, Session};
 use crate::script::value::to_dynamic;
 use crate::vm::Vm;
@@ -74,6 +74,22 @@ pub mod api {
     pub fn migration(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<Dynamic> {
         Session::of(&ctx)
             .perform(command(vm, "query-migrate"), vm.migration())
+            .map(|reply| to_dynamic(&reply))
+    }
+
+    /// `migration`, for a QEMU that may hang: no answer within `timeout` is an error.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// run("kill", ["-STOP", `${vm.pid}`]);
+    /// assert_throws(|| vm.migration(100.ms), "timeout");
+    /// vm.kill();
+    /// ```
+    #[rhai_fn(name = "migration", return_raw, pure)]
+    pub fn migration_within(ctx: NativeCallContext, vm: &mut Vm, timeout: Dynamic) -> ScriptResult<Dynamic> {
+        let timeout = duration("migration", &timeout)?;
+        Session::of(&ctx)
+            .perform(command(vm, "query-migrate"), vm.migration_within(timeout))
             .map(|reply| to_dynamic(&reply))
     }
 
