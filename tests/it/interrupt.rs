@@ -137,6 +137,23 @@ fn a_second_ctrl_c_ends_what_was_deferred() {
 }
 
 #[test]
+fn what_ends_one_deferred_closure_does_not_end_the_next() {
+    let mut waiting = Waiting::start(
+        r#"defer(|| { sleep(1.ms); print("the last one ran to its end"); });
+           defer(|| { print("deferred"); sleep(10.min); });
+           print(0);
+           sleep(10.min);"#,
+    );
+    waiting.signal(Signal::INT);
+    let mut line = String::new();
+    waiting.stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "deferred\n");
+    waiting.signal(Signal::INT);
+    let (stdout, _, code, _) = waiting.end();
+    assert_eq!((stdout.as_str(), code), ("the last one ran to its end\n", 130));
+}
+
+#[test]
 fn a_host_command_ends_with_the_script() {
     let mut waiting = Waiting::start(
         r#"let pid = run("sh", ["-c", "exec sleep 600 >/dev/null 2>&1 & echo $!"]).stdout;
