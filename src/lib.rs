@@ -48,8 +48,15 @@ use clap::Parser;
 /// The program: read the command line, do what it says, and turn the result into an exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    let (common, result) = commands::run(arguments);
+    let (common, result) = match cli::Arguments::try_parse() {
+        Ok(arguments) => commands::run(arguments),
+        // Help and version, which are asked for, are no errors.
+        Err(error) if error.use_stderr() && std::env::args_os().any(|word| word == "--json") => {
+            let common = cli::Common { json: true, ..Default::default() };
+            (common, Err(commands::misunderstood(&error)))
+        }
+        Err(error) => error.exit(),
+    };
     let code = result.unwrap_or_else(|failure| {
         if common.json {
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": failure.to_json() }));

@@ -26,6 +26,14 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
     (common, result)
 }
 
+/// What clap says of a command line, as a failure of ours.
+#[must_use]
+pub fn misunderstood(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    Failure::from(&Error::Usage { message, hint: "`qhop --help` shows what it takes".to_owned() })
+}
+
 /// Print a text and a line feed on standard output. A reader that has gone is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {

@@ -32,9 +32,15 @@ pub fn run(words: &[String], common: &mut Common) -> Result<u8, Failure> {
             return Err(usage_error("which recipe is to be run?", "`qhop list` shows the shipped recipes"));
         }
     };
-    let source = find(name)?;
     let (runtime, session) = start()?;
-    let script = Script::load(session.clone(), source)?;
+    let found = find(name).and_then(|source| Script::load(session.clone(), source));
+    let script = found.inspect_err(|_| {
+        // Which words are the recipe's own is not known without it; how to report that is.
+        let (own, _) = usage::separate(words, &OWN_FLAGS);
+        if let Ok(own) = Words::try_parse_from(&own) {
+            common.merge(&own);
+        }
+    })?;
 
     // A parameter of the recipe goes before an option of qhop that has the same name.
     let parameters = script.parameters()?;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,12 +22,21 @@ struct Shared {
 struct State {
     token: CancellationToken,
     cause: Option<Error>,
+    last: Option<Instant>,
 }
 
 impl Interrupt {
     /// End the script: any wait ends now, and any computation at its next step. The first cause counts.
+    ///
+    /// Causes that come within a second are one: who kills a process group, or leans on the keys, does not
+    /// mean to break off what the script does to leave its guests safe.
     pub fn raise(&self, cause: Error) {
+        const ONE: Duration = Duration::from_secs(1);
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.last.is_some_and(|last| last.elapsed() < ONE) {
+            return;
+        }
+        state.last = Some(Instant::now());
         state.cause.get_or_insert(cause);
         self.0.raised.store(true, Ordering::Relaxed);
         state.token.cancel();

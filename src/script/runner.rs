@@ -104,6 +104,8 @@ impl Script {
     fn evaluate(self) -> Result<End, Failure> {
         let result = self.guarded(|this| this.engine.eval_ast::<Dynamic>(&this.ast));
         let mut end = match result {
+            // Something ended it at its very last step, such as a line that could not be printed.
+            Ok(_) if let Some(cause) = self.session.interrupt().cause() => Err(Failure::from(&cause)),
             Ok(value) => Ok(Self::outcome(&value)),
             Err(error) => self.ended(&error),
         };
@@ -121,11 +123,12 @@ impl Script {
 
     fn run_deferred(&self) -> Result<(), Failure> {
         if self.session.interrupt().cause().is_some() {
-            self.session.interrupt().rearm();
             self.session.raise_after(GRACE);
         }
         let mut first = Ok(());
         while let Some(closure) = self.session.next_deferred() {
+            // What ended the script, or the closure before this one, does not end this one.
+            self.session.interrupt().rearm();
             let result = self.guarded(|this| closure.call::<Dynamic>(&this.engine, &this.ast, ()));
             if let Err(error) = result.or_else(|error| self.ended(&error).map(|_| Dynamic::UNIT)) {
                 if first.is_ok() {

@@ -33,6 +33,19 @@ fn json_is_one_object_on_standard_output() {
 }
 
 #[test]
+fn json_is_for_every_failure() {
+    for args in
+        [&["run", "dmeo", "--json"][..], &["run", "bad.rhai", "--json"], &["--json", "--nope"], &["--json"]]
+    {
+        let output = Test::new().file("bad.rhai", "let a = ;").args(args.iter().copied()).output();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&stdout).expect(&stdout);
+        assert_eq!(json["error"]["code"], output.status.code().unwrap());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+}
+
+#[test]
 fn a_recipe_comes_from_a_file_standard_input_or_the_program() {
     Test::new().recipe("print(1)").stdout("1").run();
     Test::new().args(["run", "-"]).stdin("print(2)").stdout("2").run();
@@ -236,6 +249,16 @@ fn verbose_shows_every_effect() {
     for effect in ["start true 'a b'", "read $HOME", "start qemu-system-x86_64 -S -machine none"] {
         assert!(stderr.contains(effect), "{effect}: {stderr}");
     }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let test = Test::new().recipe("print(\"result\");");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = test.command().stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "error: cannot write to standard output: no space left on device\n");
 }
 
 #[test]

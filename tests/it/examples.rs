@@ -104,6 +104,14 @@ fn live_patch_moves_the_built_in_guest() {
 }
 
 #[test]
+fn live_patch_shares_the_memory_of_the_built_in_guest() {
+    Test::new()
+        .args(["run", "live_patch", "--from", &old(), "--to", &new(), "--mode", "shared"])
+        .stdout("on 10.0.[..] after a blackout of [..] ms")
+        .run();
+}
+
+#[test]
 fn live_patch_moves_linux_to_another_version() {
     let args = format!(
         "-m 256 -nodefaults -accel tcg -kernel {} -initrd {} -append 'console=ttyS0 quiet idle mib=16'",

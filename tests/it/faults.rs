@@ -49,7 +49,7 @@ let source = launch(#{{ name: "source", guest: guest, args: "-m 128 -qmp unix:se
 let target = launch(#{{ name: "target", guest: guest, args: "-m 128 -incoming defer" }});
 defer(|| {{
     if target.alive {{ print(`the target is ${{target.status()}}`); return; }}
-    source.wait_for_status("running", 10.s);
+    source.wait_for_status("running", 5.s);
     source.wait_for_output("beat", 10.s);
     source.check_memory();
     print("the guest beats on in the source");

@@ -129,11 +129,33 @@ fn a_second_ctrl_c_ends_what_was_deferred() {
     let mut line = String::new();
     waiting.stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "deferred\n");
-    waiting.signal(Signal::INT);
+    // One that follows at once counts as the first one.
+    while waiting.qhop.try_wait().unwrap().is_none() {
+        waiting.signal(Signal::INT);
+    }
     let (_, _, code, _) = waiting.end();
     assert_eq!(code, 130);
     assert!(!waiting.guest_runs(), "the guest is gone");
     waiting.test.nothing_left();
+}
+
+#[test]
+fn what_ends_one_deferred_closure_does_not_end_the_next() {
+    let mut waiting = Waiting::start(
+        r#"defer(|| { sleep(1.ms); print("the last one ran to its end"); });
+           defer(|| { print("deferred"); sleep(10.min); });
+           print(0);
+           sleep(10.min);"#,
+    );
+    waiting.signal(Signal::INT);
+    let mut line = String::new();
+    waiting.stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "deferred\n");
+    while waiting.qhop.try_wait().unwrap().is_none() {
+        waiting.signal(Signal::INT);
+    }
+    let (stdout, _, code, _) = waiting.end();
+    assert_eq!((stdout.as_str(), code), ("the last one ran to its end\n", 130));
 }
 
 #[test]

@@ -108,8 +108,10 @@ fn what_makes_a_migration_safe_cannot_be_switched_off() {
             let refused = |options| print(assert_throws(|| migrate(source, target, options), "migration").message);
             refused.call(#{{ capabilities: #{{ "return-path": false }} }});
             refused.call(#{{ mode: "postcopy", capabilities: #{{ "postcopy-ram": false }} }});
+            refused.call(#{{ mode: "shared" }});
             refused.call(#{{ uri: "exec:cat >/dev/null" }});
             print(assert_throws(|| migrate(source, source), "migration").message);
+            assert_throws(|| migrate(source, target, #{{ timeout: 5 }}), "argument");
             assert_eq(source.status(), "running");
             migrate(source, target);
             target.check_memory();"#
@@ -117,6 +119,7 @@ fn what_makes_a_migration_safe_cannot_be_switched_off() {
         .stdout(
             "a migration by `precopy` cannot do with `return-path` off
 a migration by `postcopy` cannot do with `postcopy-ram` off
+the memory of vm `source` is private, and cannot be shared
 a safe migration cannot use `exec:cat >/dev/null`: the target must be able to answer
 vm `source` cannot be migrated into itself",
         )
