@@ -31,6 +31,16 @@ pub enum Error {
         /// Why, in the system's words.
         cause: String,
     },
+    /// A running program cannot be taken hold of.
+    #[error("cannot attach to process {pid}: {cause}")]
+    Attach {
+        /// The process id as the script named it.
+        pid: i64,
+        /// Why.
+        cause: String,
+        /// What to do about it; empty if there is nothing general to say.
+        hint: String,
+    },
     /// QEMU ended, or closed its monitor, while something was asked of it.
     #[error("vm `{vm}` {ended} during `{operation}`")]
     Gone {
@@ -156,6 +166,7 @@ impl Error {
         match self {
             Self::Start { .. } => "start",
             Self::Connect { .. } => "connect",
+            Self::Attach { .. } => "attach",
             Self::Gone { .. } => "gone",
             Self::Qmp { .. } => "qmp",
             Self::Hmp { .. } => "hmp",
@@ -191,7 +202,10 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> &str {
         match self {
-            Self::Start { hint, .. } | Self::Argument { hint, .. } | Self::Usage { hint, .. } => hint,
+            Self::Start { hint, .. }
+            | Self::Attach { hint, .. }
+            | Self::Argument { hint, .. }
+            | Self::Usage { hint, .. } => hint,
             _ => "",
         }
     }

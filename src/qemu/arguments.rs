@@ -2,6 +2,7 @@
 //!
 //! Pure: words in, words out. A command line that is read and printed is the same, word for word.
 
+pub mod descriptors;
 pub mod options;
 pub mod readconfig;
 #[cfg(test)]
@@ -68,7 +69,7 @@ impl Argument {
 
     /// The same option with another value.
     #[must_use]
-    pub fn with(&self, text: impl ToString) -> Self {
+    pub fn with(&self, text: &impl ToString) -> Self {
         match self {
             Self::Option { word, .. } => Self::Option { word: word.clone(), value: Some(text.to_string()) },
             Self::Image(_) => Self::Image(text.to_string()),
@@ -85,12 +86,12 @@ impl Argument {
         }
     }
 
-    fn words(self) -> impl Iterator<Item = String> {
+    fn words(&self) -> impl Iterator<Item = &str> {
         let (first, second) = match self {
-            Self::Option { word, value } => (word, value),
+            Self::Option { word, value } => (word, value.as_deref()),
             Self::Image(path) => (path, None),
         };
-        std::iter::once(first).chain(second)
+        std::iter::once(first.as_str()).chain(second)
     }
 }
 
@@ -120,13 +121,14 @@ impl Arguments {
 
     /// The words again.
     #[must_use]
-    pub fn words(self) -> Vec<String> {
-        self.0.into_iter().flat_map(Argument::words).collect()
+    pub fn words(&self) -> Vec<String> {
+        self.0.iter().flat_map(Argument::words).map(str::to_owned).collect()
     }
 
     /// All of them, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Argument> {
-        self.0.iter()
+    #[must_use]
+    pub fn as_slice(&self) -> &[Argument] {
+        &self.0
     }
 
     /// All of them, to be changed, removed and added to.
@@ -135,7 +137,8 @@ impl Arguments {
     }
 
     /// Every appearance of an option, in order. `machine` finds `-M`, too.
-    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl DoubleEndedIterator<Item = &'a Argument> {
+    #[must_use]
+    pub fn all<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a Argument> {
         self.0.iter().filter(move |argument| argument.name() == name)
     }
 

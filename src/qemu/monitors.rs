@@ -61,7 +61,7 @@ pub enum Place {
 #[must_use]
 pub fn monitors(args: &Arguments, directory: &Path) -> Vec<Opened> {
     let mut found: Vec<Opened> =
-        args.iter().filter_map(|argument| opened(args, argument, directory)).collect();
+        args.as_slice().iter().filter_map(|argument| opened(args, argument, directory)).collect();
     let decided = ["monitor", "qmp", "qmp-pretty", "mon", "nodefaults"];
     if found.is_empty() && !decided.iter().any(|option| args.has(option)) {
         let reason = if args.has("nographic") { ON_STDIO } else { IN_WINDOW };

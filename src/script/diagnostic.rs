@@ -88,7 +88,7 @@ pub fn exit_code(kind: &str) -> u8 {
         "usage" => 2,
         "compile" => 3,
         "assertion" => 4,
-        "start" | "connect" | "environment" => 5,
+        "start" | "connect" | "attach" | "environment" => 5,
         "timeout" => 6,
         "library" => 7,
         _ => 1,

@@ -14,6 +14,7 @@ fn parse(line: &str) -> Arguments {
 
 fn shown(line: &str) -> Vec<String> {
     parse(line)
+        .as_slice()
         .iter()
         .map(|argument| format!("{}|{}", argument.name(), argument.text().unwrap_or("-")))
         .collect()
@@ -58,7 +59,7 @@ fn libvirt_is_read() {
     let root = args.all("device").next().unwrap().value().unwrap();
     assert_eq!(root.is_on("multifunction"), Some(true));
     assert_eq!(args.get("netdev", "vhostfds").as_deref(), Some("38:39"));
-    assert!(args.iter().all(|argument| matches!(argument, Argument::Option { .. })));
+    assert!(args.as_slice().iter().all(|argument| matches!(argument, Argument::Option { .. })));
     assert_eq!(args.words(), words(LIBVIRT));
 }
 
@@ -109,7 +110,7 @@ fn an_option_is_changed_in_its_place() {
         if argument.name() == "chardev" {
             let mut value = argument.value().unwrap();
             value.set("port", "2");
-            *argument = argument.with(value);
+            *argument = argument.with(&value);
         }
     }
     args.list().retain(|argument| argument.name() != "S");
@@ -166,7 +167,7 @@ proptest! {
     fn no_configuration_file_breaks_the_parser(text in "([\\[\\]a-z \"=#]|\n){0,60}") {
         if let Ok(options) = readconfig::parse(&text) {
             let arguments: Arguments = options.into_iter().collect();
-            prop_assert_eq!(Arguments::parse(&arguments.clone().words()).words(), arguments.words());
+            prop_assert_eq!(Arguments::parse(&arguments.words()).words(), arguments.words());
         }
     }
 }
