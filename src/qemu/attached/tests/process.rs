@@ -86,6 +86,8 @@ fn what_is_no_qemu_is_refused() {
         "{cause}"
     );
     assert_eq!(hint, "");
+    // This program searches for QEMU's version line, and is none.
+    assert!(refused(std::process::id().into()).0.ends_with("which is no QEMU system emulator"));
     for pid in [0, -1, i64::from(i32::MAX) + 1, i64::MIN] {
         assert_eq!(refused(pid).0, "that is no process id");
     }
