@@ -79,8 +79,8 @@ fn configuration_files_are_read_where_qemu_found_them() {
 
 #[test]
 fn what_is_no_qemu_is_refused() {
-    let own = std::process::id();
-    let (cause, hint) = refused(own.into());
+    let cat = Ended::start(Command::new("cat").stdin(Stdio::piped()));
+    let (cause, hint) = refused(cat.0.id().into());
     assert!(
         cause.starts_with("it is `/") && cause.ends_with("`, which is no QEMU system emulator"),
         "{cause}"
