@@ -57,6 +57,15 @@ fn libraries() -> String {
     paths.join(":")
 }
 
+/// QEMU 7.2 has TCG in a module.
+fn modules() -> String {
+    libraries()
+        .split(':')
+        .map(|path| format!("{path}/qemu"))
+        .find(|path| Path::new(path).exists())
+        .unwrap_or_default()
+}
+
 const BARE: &[&str] =
     &["-S", "-nodefaults", "-display", "none", "-machine", "none", "-accel", "tcg", "-qmp", "stdio"];
 

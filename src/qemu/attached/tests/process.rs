@@ -37,7 +37,12 @@ fn a_replaced_program_is_still_known() {
     // Neither its name nor its place is that of a QEMU.
     let program = directory.path().join("hypervisor");
     std::fs::copy(binary(), &program).unwrap();
-    let qemu = Qemu::spawn(Command::new(&program).args(BARE).env("LD_LIBRARY_PATH", libraries()));
+    let qemu = Qemu::spawn(
+        Command::new(&program)
+            .args(BARE)
+            .env("LD_LIBRARY_PATH", libraries())
+            .env("QEMU_MODULE_DIR", modules()),
+    );
     assert!(!qemu.attach().program.deleted);
     let newer = directory.path().join("newer");
     std::fs::write(&newer, "a newer QEMU").unwrap();
@@ -57,7 +62,13 @@ fn a_qemu_under_a_loader_is_found() {
     let is_loader = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("ld-linux");
     let Some(loader) = loaders.map(|entry| entry.path()).find(is_loader) else { return };
     let mut command = Command::new(&loader);
-    let qemu = Qemu::spawn(command.args(["--library-path", &libraries]).arg(&binary).args(BARE));
+    let qemu = Qemu::spawn(
+        command
+            .args(["--library-path", &libraries])
+            .arg(&binary)
+            .args(BARE)
+            .env("QEMU_MODULE_DIR", modules()),
+    );
     let attached = qemu.attach();
     assert_eq!(attached.program.path, binary);
     assert_eq!(attached.args.words(), BARE);
