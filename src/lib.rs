@@ -12,8 +12,8 @@
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
 //!   `diagnostic`, `nearest`.
 //! - [`vm`]: a QEMU process and its monitor; the waits; the memory of the built-in guest.
-//! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `command_line`, `guest` (the
-//!   built-in one).
+//! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
+//!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
 //! - [`monitor`]: a monitor over a socket: `qmp`, `hmp`, `address`, `events`.
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.

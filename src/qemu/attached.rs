@@ -118,7 +118,11 @@ fn open(pid: i64) -> std::result::Result<Entry, Refusal> {
         return refuse("that is no process id".to_owned());
     };
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
-    if let Some(process) = status.as_deref().ok().and_then(|text| status_line(text, "Tgid"))
+    let line = |key: &str| status_line(status.as_deref().unwrap_or_default(), key);
+    if line("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {
+        return refuse("it has ended, and waits for its parent to notice (a zombie)".to_owned());
+    }
+    if let Some(process) = line("Tgid")
         && process != pid.to_string()
     {
         return Err((
@@ -143,10 +147,6 @@ fn open(pid: i64) -> std::result::Result<Entry, Refusal> {
 }
 
 fn look(entry: Entry) -> std::result::Result<Attached, (Entry, String, String)> {
-    if entry.status("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {
-        let cause = "it has ended, and waits for its parent to notice (a zombie)";
-        return Err((entry, cause.to_owned(), String::new()));
-    }
     let words = entry.words("cmdline").unwrap_or_default();
     let program = match program::identify(&entry, &words) {
         Ok(program) => program,

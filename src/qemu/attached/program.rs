@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use super::entry::Entry;
 use crate::qemu::arguments::{Arguments, options};
 
-/// What `-version` prints, in every version seen (5.2 to 11.1).
-const VERSION_LINE: &[u8] = b"QEMU emulator version";
+/// What `-version` prints, in every version seen (5.2 to 11.1), up to the number. In two parts, so that the
+/// program that searches is not found.
+const VERSION_LINE: [&str; 2] = ["QEMU emulator", " version "];
 
 /// Options of QEMU that a word list of another program would hardly have by chance.
 const OWN: &[&str] =
@@ -92,24 +93,27 @@ pub(super) fn undeleted(link: &Path) -> (PathBuf, bool) {
 fn has_version_line(file: &Path) -> bool {
     const CHUNK: usize = 1 << 20;
     let Ok(mut file) = File::open(file) else { return false };
-    let mut bytes = Vec::with_capacity(CHUNK + VERSION_LINE.len());
+    let line = VERSION_LINE.concat();
+    let mut bytes = Vec::with_capacity(CHUNK + line.len());
     loop {
-        let overlap = bytes.len().min(VERSION_LINE.len() - 1);
+        let overlap = bytes.len().min(line.len());
         bytes.drain(..bytes.len() - overlap);
         match file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes) {
             Ok(0) | Err(_) => return false,
-            Ok(_) if contains(&bytes, VERSION_LINE) => return true,
+            Ok(_) if contains(&bytes, line.as_bytes()) => return true,
             Ok(_) => {}
         }
     }
 }
 
-fn contains(mut bytes: &[u8], wanted: &[u8]) -> bool {
-    while let Some(at) = bytes.iter().position(|byte| *byte == wanted[0]) {
-        if bytes[at..].starts_with(wanted) {
+/// Whether `line` is there with a digit after it.
+fn contains(mut bytes: &[u8], line: &[u8]) -> bool {
+    while let Some(at) = bytes.iter().position(|byte| *byte == line[0]) {
+        bytes = &bytes[at..];
+        if bytes.strip_prefix(line).and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit) {
             return true;
         }
-        bytes = &bytes[at + 1..];
+        bytes = &bytes[1..];
     }
     false
 }
@@ -159,12 +163,15 @@ mod tests {
     fn the_version_line_is_found_across_chunks() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut bytes = vec![b'Q'; (1 << 20) - 5];
-        assert!(!contains(&bytes, VERSION_LINE));
-        bytes.extend_from_slice(VERSION_LINE);
+        bytes.extend_from_slice(VERSION_LINE.concat().as_bytes());
         std::fs::write(file.path(), &bytes).unwrap();
-        assert!(has_version_line(file.path()));
-        std::fs::write(file.path(), &bytes[..bytes.len() - 1]).unwrap();
         assert!(!has_version_line(file.path()));
+        for shift in (0..30).step_by(5) {
+            let mut shifted = bytes[shift..].to_vec();
+            shifted.push(b'7');
+            std::fs::write(file.path(), &shifted).unwrap();
+            assert!(has_version_line(file.path()), "{shift}");
+        }
         assert!(!has_version_line(Path::new("/no/such/file")));
     }
 

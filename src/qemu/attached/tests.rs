@@ -4,6 +4,7 @@ mod process;
 mod sockets;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -11,9 +12,25 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Ends with everything that it started when the test is over, however it ends.
+struct Ended(Child);
+
+impl Ended {
+    fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process_group(Pid::from_child(&self.0), rustix::process::Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
 /// A QEMU with a monitor on its standard input and output, so that it can be seen to be ready.
 struct Qemu {
-    child: Child,
+    child: Ended,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     directory: TempDir,
@@ -40,6 +57,15 @@ fn libraries() -> String {
     paths.join(":")
 }
 
+/// QEMU 7.2 has TCG in a module.
+fn modules() -> String {
+    libraries()
+        .split(':')
+        .map(|path| format!("{path}/qemu"))
+        .find(|path| Path::new(path).exists())
+        .unwrap_or_default()
+}
+
 const BARE: &[&str] =
     &["-S", "-nodefaults", "-display", "none", "-machine", "none", "-accel", "tcg", "-qmp", "stdio"];
 
@@ -51,9 +77,9 @@ impl Qemu {
     fn spawn(command: &mut Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let command = command.current_dir(directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut child = Ended::start(command);
+        let input = child.0.stdin.take().unwrap();
+        let output = BufReader::new(child.0.stdout.take().unwrap());
         let mut qemu = Self { child, input, output, directory };
         qemu.input.write_all(b"{\"execute\": \"qmp_capabilities\"}\n").unwrap();
         // It answers once all its sockets are open.
@@ -69,18 +95,11 @@ impl Qemu {
     }
 
     fn pid(&self) -> i64 {
-        self.child.id().into()
+        self.child.0.id().into()
     }
 
     fn attach(&self) -> Attached {
         Attached::to(self.pid()).unwrap()
-    }
-}
-
-impl Drop for Qemu {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a process is, and what is known of it.
 
 use std::os::fd::{IntoRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 
 use rustix::process::geteuid;
 
@@ -38,7 +37,12 @@ fn a_replaced_program_is_still_known() {
     // Neither its name nor its place is that of a QEMU.
     let program = directory.path().join("hypervisor");
     std::fs::copy(binary(), &program).unwrap();
-    let qemu = Qemu::spawn(Command::new(&program).args(BARE).env("LD_LIBRARY_PATH", libraries()));
+    let qemu = Qemu::spawn(
+        Command::new(&program)
+            .args(BARE)
+            .env("LD_LIBRARY_PATH", libraries())
+            .env("QEMU_MODULE_DIR", modules()),
+    );
     assert!(!qemu.attach().program.deleted);
     let newer = directory.path().join("newer");
     std::fs::write(&newer, "a newer QEMU").unwrap();
@@ -58,7 +62,13 @@ fn a_qemu_under_a_loader_is_found() {
     let is_loader = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("ld-linux");
     let Some(loader) = loaders.map(|entry| entry.path()).find(is_loader) else { return };
     let mut command = Command::new(&loader);
-    let qemu = Qemu::spawn(command.args(["--library-path", &libraries]).arg(&binary).args(BARE));
+    let qemu = Qemu::spawn(
+        command
+            .args(["--library-path", &libraries])
+            .arg(&binary)
+            .args(BARE)
+            .env("QEMU_MODULE_DIR", modules()),
+    );
     let attached = qemu.attach();
     assert_eq!(attached.program.path, binary);
     assert_eq!(attached.args.words(), BARE);
@@ -80,13 +90,15 @@ fn configuration_files_are_read_where_qemu_found_them() {
 
 #[test]
 fn what_is_no_qemu_is_refused() {
-    let own = std::process::id();
-    let (cause, hint) = refused(own.into());
+    let cat = Ended::start(Command::new("cat").stdin(Stdio::piped()));
+    let (cause, hint) = refused(cat.0.id().into());
     assert!(
         cause.starts_with("it is `/") && cause.ends_with("`, which is no QEMU system emulator"),
         "{cause}"
     );
     assert_eq!(hint, "");
+    // This program searches for QEMU's version line, and is none.
+    assert!(refused(std::process::id().into()).0.ends_with("which is no QEMU system emulator"));
     for pid in [0, -1, i64::from(i32::MAX) + 1, i64::MIN] {
         assert_eq!(refused(pid).0, "that is no process id");
     }
@@ -130,7 +142,6 @@ fn a_shell_names_the_qemu_that_it_started() {
     let child = hint.strip_prefix("it has started a QEMU: `attach(").unwrap().strip_suffix(")`").unwrap();
     let attached = Attached::to(child.parse().unwrap()).unwrap();
     assert_eq!(attached.args.words(), BARE);
-    rustix::process::kill_process(attached.pid(), rustix::process::Signal::KILL).unwrap();
 }
 
 /// Run in a process of another user by the test below.

@@ -115,17 +115,14 @@ fn a_socket_that_was_passed_in_is_followed() {
     let chardev = ["-chardev", "socket,id=c,fd=0,server=on,wait=off", "-mon", "chardev=c,mode=control"];
     let mut command = Command::new(binary());
     command.args(args).args(chardev).stdin(Stdio::from(OwnedFd::from(socket)));
-    let mut child = command.spawn().unwrap();
+    let child = Ended::start(&mut command);
     // Its greeting says that it is ready.
-    let client = greeted(UnixStream::connect(&path).unwrap());
-    let attached = Attached::to(child.id().into()).unwrap();
+    let _client = greeted(UnixStream::connect(&path).unwrap());
+    let attached = Attached::to(child.0.id().into()).unwrap();
     assert_eq!(attached.passed[0].option, chardev[..2].join(" "));
     assert_eq!(addresses(&attached), [(Protocol::Qmp, Address::Unix(path.clone()))]);
     is_held_by_this_test(&attached, &Address::Unix(path.clone()));
     assert_eq!(listener(&Address::Unix(path)), Some(attached.pid()));
-    drop(client);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
