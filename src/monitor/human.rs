@@ -59,7 +59,8 @@ pub(super) struct Talk {
 }
 
 impl Human {
-    /// Connect to the human monitor of `vm`.
+    /// Connect to the human monitor of `vm`. One that is still busy with the line of an earlier client (`migrate`
+    /// without `-d`) greets, too, and answers when it is done with that.
     ///
     /// # Errors
     /// `Connect` if nobody answers within [`PATIENCE`], `Protocol` if it is no human monitor that answers.

@@ -131,13 +131,15 @@ impl Decoder {
             let enough = self.text.len() > EXCERPT || self.text.contains(&b'\n');
             return if enough { Err(format!("it sent `{}`", self.rest())) } else { Ok(None) };
         }
-        if !ends_with_prompt(&self.text) {
-            return Ok(None);
-        }
-        let banner = self.text.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-        let banner = banner.strip_prefix(PROMPT).unwrap_or(banner);
-        let greeting = Message::Greeting(String::from_utf8_lossy(banner).into_owned());
-        self.text.clear();
+        // The prompt that follows is left for the echo to skip: it is late where the monitor is still busy with
+        // what an earlier client told it.
+        let (banner, end) = match self.text.iter().position(|&byte| byte == b'\n') {
+            Some(at) => (&self.text[..at], at + 1),
+            None if self.text == PROMPT => (&[][..], 0),
+            None => return Ok(None),
+        };
+        let greeting = Message::Greeting(String::from_utf8_lossy(banner.trim_ascii_end()).into_owned());
+        self.text.drain(..end);
         self.expected = Expected::Nothing;
         Ok(Some(greeting))
     }
@@ -188,8 +190,8 @@ enum Start {
     Nowhere,
 }
 
-/// An echo starts behind a prompt: the one that ended the last message, or another. Where the last client
-/// left the monitor busy, the first prompt comes with the greeting, and a second one when it is ready.
+/// An echo starts behind a prompt: the one that ended the last reply, or another. The first comes after the
+/// greeting: at once, or when the monitor is done with what an earlier client told it, or both (before 10.0).
 fn start(text: &[u8], head: &[u8]) -> Start {
     let mut rest = text;
     loop {
@@ -211,6 +213,7 @@ fn ends_with_prompt(text: &[u8]) -> bool {
 }
 
 fn no_echo(text: &[u8]) -> String {
+    let text = text.strip_prefix(PROMPT).unwrap_or(text);
     format!("it sent `{}` instead of an echo", excerpt(text))
 }
 

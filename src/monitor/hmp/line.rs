@@ -7,6 +7,9 @@
 /// a second: it grows with the square of the length. QEMU itself cuts a line at 4095 bytes, without a word.
 pub const LONGEST_LINE: usize = 2048;
 
+/// The longest word of a line, in bytes. QEMU cuts a longer one, without a word, and carries out the rest.
+pub const LONGEST_WORD: usize = 1023;
+
 /// What the cursor does to go back one place, and to clear the rest of the line.
 const BACK: &[u8] = b"\x1b[D";
 const CLEAR: &[u8] = b"\x1b[K";
@@ -40,6 +43,12 @@ impl Line {
                 text.len()
             ));
         }
+        let longest = longest_word(text);
+        if longest > LONGEST_WORD {
+            return Err(format!(
+                "it has a word of {longest} bytes, and the human monitor cuts a word at {LONGEST_WORD}"
+            ));
+        }
         if let ["change", "vnc", "password" | "passwd"] = *text.split_whitespace().collect::<Vec<_>>() {
             return Err("the human monitor would ask for the password and answer nothing else before it has one: put it at the end of the line".into());
         }
@@ -57,6 +66,27 @@ impl Line {
     pub fn echo(&self) -> Echo {
         Echo { line: self.0.clone(), typed: usize::from(!self.0.is_empty()), at: 0 }
     }
+}
+
+/// The length of the longest word, in bytes, as QEMU reads it: quotes hold a word together, and a backslash
+/// within them stands for itself and the next byte.
+fn longest_word(text: &str) -> usize {
+    let (mut longest, mut length) = (0, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            b'\\' if quoted && !escaped => {
+                escaped = true;
+                continue;
+            }
+            b'"' if !escaped => quoted = !quoted,
+            b' ' if !quoted => length = 0,
+            _ => length += 1,
+        }
+        escaped = false;
+        longest = longest.max(length);
+    }
+    longest
 }
 
 /// The echo of a line, byte by byte. It is never held as a whole.
@@ -172,7 +202,13 @@ mod tests {
             refused(&"x".repeat(2049)),
             "it has 2049 bytes, and at most 2048 are sent: the human monitor echoes a line in a time that grows with the square of its length"
         );
-        assert!(Line::new(&"x".repeat(2048)).is_ok());
+        assert!(Line::new(&"x ".repeat(1024)).is_ok());
+        assert_eq!(
+            refused(&"x".repeat(1024)),
+            "it has a word of 1024 bytes, and the human monitor cuts a word at 1023"
+        );
+        assert!(Line::new(&format!("a \"{}\\\" \\n\" b", "x".repeat(1020))).is_ok());
+        assert!(Line::new(&format!("a \"{}\\\" \\n\" b", "x".repeat(1021))).is_err());
         assert!(refused("change vnc  password").starts_with("the human monitor would ask for the password"));
         assert!(Line::new("change vnc password secret").is_ok());
     }

@@ -47,6 +47,11 @@ fn recorded() -> Vec<(String, Option<&'static str>, Vec<u8>)> {
     all
 }
 
+/// `migrate` without `-d`, recorded before its prompt came.
+fn is_cut_off(name: &str) -> bool {
+    name.contains("-18-") && name.starts_with("7.2")
+}
+
 fn decoder(line: Option<&str>) -> Decoder {
     let mut decoder = Decoder::default();
     if let Some(line) = line {
@@ -55,7 +60,8 @@ fn decoder(line: Option<&str>) -> Decoder {
     decoder
 }
 
-/// The message that the last of these pieces completes.
+/// The message that these pieces make. A reply is not complete before the last of them; of a greeting, the
+/// prompt is left over.
 fn message<'a>(
     line: Option<&str>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -66,6 +72,9 @@ fn message<'a>(
         assert_eq!(message, None, "{line:?} is over before {piece:?}");
         decoder.feed(&telnet.text(piece));
         message = decoder.next_message()?;
+        if matches!(message, Some(Message::Greeting(_))) {
+            break;
+        }
     }
     Ok(message)
 }
@@ -83,8 +92,8 @@ fn every_recording_is_understood() {
     for (name, line, bytes) in recorded() {
         seen += 1;
         let kind = name.split('-').nth(2).unwrap();
-        if kind == "18" {
-            assert_eq!(message(line, [&bytes[..]]), Ok(None), "{name}: the prompt has not come yet");
+        if is_cut_off(&name) {
+            assert_eq!(message(line, [&bytes[..]]), Ok(None), "{name}");
             continue;
         }
         let text = reply(&name, line, &bytes);
@@ -93,16 +102,22 @@ fn every_recording_is_understood() {
         let rejected = line.and_then(|line| rejection(line, &text));
         match kind {
             "00" => {
-                assert!(text.starts_with("QEMU ") && text.ends_with("for more information"), "{name}: {text}")
+                assert!(
+                    text.starts_with("QEMU ") && text.ends_with("for more information"),
+                    "{name}: {text}"
+                );
             }
             "01" => assert_eq!(text, "VM status: paused (prelaunch)\n", "{name}"),
             "06" => assert_eq!(rejected.as_deref(), Some("unknown command: 'frobnicate'"), "{name}"),
             "07" => assert_eq!(rejected.as_deref(), Some("Expected 'on' or 'off'"), "{name}"),
             "08" => {
-                assert_eq!(rejected.as_deref(), Some("migrate_set_capability: string expected"), "{name}")
+                assert_eq!(rejected.as_deref(), Some("migrate_set_capability: string expected"), "{name}");
             }
             "10" => assert!(text.lines().count() > 100, "{name}: {text}"),
             "03" | "04" | "11" | "15" | "16" | "17" => assert_eq!(text, "", "{name}"),
+            // Without a migration, 11.1 has nothing to say about one.
+            "02" => assert!(text.is_empty() == name.starts_with("11.1"), "{name}: {text}"),
+            "18" => assert_eq!((&*text, rejected), ("", None), "{name}"),
             _ => assert!(!text.is_empty() && rejected.is_none(), "{name}: {text}"),
         }
     }
@@ -126,7 +141,7 @@ fn replies_follow_each_other() {
     decoder.feed(b"QEMU 9.1.0 monitor - type 'help' for more information\r\n(qemu) ");
     let Ok(Some(Message::Greeting(_))) = decoder.next_message() else { panic!() };
     for (name, line, bytes) in recorded() {
-        let (Some(line), false) = (line, name.contains("-18-")) else { continue };
+        let (Some(line), false) = (line, is_cut_off(&name)) else { continue };
         decoder.expect(&Line::new(line).unwrap());
         decoder.feed(&bytes);
         assert!(matches!(decoder.next_message(), Ok(Some(Message::Reply(_)))), "{name}");
@@ -200,7 +215,7 @@ fn what_is_no_human_monitor_is_explained() {
     assert!(decoder.is_doubtful());
     assert_eq!(decoder.settle().unwrap_err(), "it sent `stop` instead of an echo");
     assert_eq!(
-        told(Some("stop"), &[b'x'; 70_000]),
+        told(Some("stop"), "x".repeat(70_000).as_bytes()),
         format!("it sent `{}…` instead of an echo", "x".repeat(64))
     );
 }
@@ -221,8 +236,8 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
     ) {
         // A line that starts with a prompt may look like the end, cut in the right place.
-        let lines: Vec<String> = lines.iter().map(|line| line.replace("(qemu)", "qemu")).collect();
-        let reply: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let lines: Vec<String> = lines.iter().map(|line| line.replace("(qemu)", "qemu") + "\r\n").collect();
+        let reply = lines.concat();
         let bytes = answered(&line, &format!("{reply}(qemu) "));
         let wanted = Message::Reply(reply.replace("\r\n", "\n"));
         prop_assert_eq!(message(Some(&line), cut(&bytes, &cuts)), Ok(Some(wanted)));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::super::Human;
@@ -44,11 +45,11 @@ pub(super) struct Qemu {
     child: Child,
     /// Of the human monitor.
     pub(super) address: Address,
-    pub(super) dir: TempDir,
+    dir: TempDir,
 }
 
 impl Qemu {
-    /// The human monitor's socket is there before it starts, so that nobody has to wait for it.
+    /// Its sockets are there before it starts, so that nobody has to wait for them.
     pub(super) fn launch(binary: &Path, transport: Transport, args: &[&str]) -> Self {
         Self::launch_with(binary, transport, "readline", args)
     }
@@ -57,14 +58,16 @@ impl Qemu {
     pub(super) fn launch_with(binary: &Path, transport: Transport, mode: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (listener, address) = listen(transport, dir.path());
+        let qmp = UnixListener::bind(dir.path().join("qmp")).unwrap();
         let telnet = if transport == Transport::Telnet { ",telnet=on" } else { "" };
         let child = Command::new(binary)
             .args(["-nodefaults", "-display", "none", "-accel", "tcg"])
             .args(["-chardev", &format!("socket,id=m,fd=0,server=on,wait=off{telnet}")])
             .args(["-mon", &format!("chardev=m,mode={mode}")])
-            .args(["-qmp", &format!("unix:{}/qmp,server=on,wait=off", dir.path().display())])
+            .args(["-chardev", "socket,id=qmp,fd=1,server=on,wait=off", "-mon", "chardev=qmp,mode=control"])
             .args(if args.is_empty() { &["-S", "-machine", "none"] } else { args })
             .stdin(Stdio::from(listener))
+            .stdout(Stdio::from(OwnedFd::from(qmp)))
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
@@ -75,10 +78,16 @@ impl Qemu {
         Human::connect_within("vm", &self.address, DEADLINE).await.unwrap()
     }
 
-    /// The same QEMU's other monitor. It exists when the human one has answered.
+    /// The same QEMU's other monitor.
     pub(super) async fn qmp(&self) -> Monitor {
         let address = Address::Unix(self.dir.path().join("qmp"));
         soon(Monitor::connect("vm", &address)).await.unwrap()
+    }
+
+    /// Wait until it has started. QEMU (10.0) may crash if a client connects to a QMP monitor on a telnet
+    /// socket before that.
+    pub(super) async fn started(&self) {
+        soon(self.qmp().await.execute("query-status", Value::Null)).await.unwrap();
     }
 
     pub(super) fn signal(&self, signal: Signal) {
@@ -106,4 +115,26 @@ fn listen(transport: Transport, dir: &Path) -> (OwnedFd, Address) {
         Address::Telnet { host, port }
     };
     (listener.into(), address)
+}
+
+/// A target for migrations that takes in nothing until it is told to: until then they are under way.
+pub(super) struct Sink {
+    listener: tokio::net::UnixListener,
+    pub(super) uri: String,
+    _dir: TempDir,
+}
+
+impl Sink {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sink");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        Self { listener, uri: format!("unix:{}", path.display()), _dir: dir }
+    }
+
+    /// Take in one migration.
+    pub(super) async fn drain(&self) {
+        let (mut stream, _) = self.listener.accept().await.unwrap();
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.unwrap();
+    }
 }

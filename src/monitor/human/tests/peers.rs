@@ -37,7 +37,7 @@ async fn what_is_no_monitor_is_explained() {
     assert_eq!(probed(b"QEM", false).await, "connect: it closed the connection instead of a greeting");
     assert_eq!(probed(b"login: ", true).await, "connect: it sent `login:` and no more for 50 ms");
     assert_eq!(
-        probed(b"QEMU 9.1.0 monitor\r\n", true).await,
+        probed(b"QEMU 9.1.0 monitor", true).await,
         "connect: it sent `QEMU 9.1.0 monitor` and no more for 50 ms"
     );
     assert_eq!(probed(b"{\"QMP\": {}}\r\n", true).await, "connect: it greets, and answers nothing for 50 ms");
