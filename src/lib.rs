@@ -15,7 +15,7 @@
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
 //!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
-//! - [`monitor`]: a monitor over a socket: `qmp`, `hmp`, `address`, `events`.
+//! - [`monitor`]: a monitor over a socket: `qmp`, `hmp` (bytes ↔ messages), `human`, `probe`, `address`, `events`.
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the

@@ -1,7 +1,7 @@
 //! A QEMU's machine monitor: commands, answers, events, over a socket.
 //!
-//! [`Monitor`] hides the socket and the protocol. It knows no command but
-//! `qmp_capabilities`, and nothing of the QEMU process behind the socket.
+//! [`Monitor`] (QMP) and [`Human`] (the human monitor) hide the socket and the protocol; [`probe`] finds out
+//! which it is. They know no command but `qmp_capabilities`, and nothing of the QEMU process behind the socket.
 
 pub mod address;
 mod attempt;
