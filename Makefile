@@ -22,7 +22,7 @@ test: lab lint
 	cargo test --quiet
 
 lab:
-	@tests/setup/qemu.sh $(LAB)
+	@tests/setup/qemu.sh $(LAB) x86 ppc
 	@tests/setup/linux.sh $(LAB)
 
 lint:

@@ -276,5 +276,10 @@ async fn with_last_words(
     let ended = timeout(LAST_WORDS, process.wait()).await;
     let ended = ended.unwrap_or_else(|_| "closed its monitor".to_owned());
     let operation = during.map_or(operation, str::to_owned);
-    Error::Gone { vm, operation, ended, stderr: directory.map(|directory| directory.tail("stderr")).unwrap_or_default() }
+    Error::Gone {
+        vm,
+        operation,
+        ended,
+        stderr: directory.map(|directory| directory.tail("stderr")).unwrap_or_default(),
+    }
 }

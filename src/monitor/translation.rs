@@ -24,6 +24,7 @@ enum Answer {
     Migration,
     Capabilities,
     Version,
+    Backends,
     Property,
 }
 
@@ -47,6 +48,7 @@ impl Translation {
             "query-migrate-capabilities" => {
                 (vec!["info migrate_capabilities".to_owned()], Answer::Capabilities)
             }
+            "query-memdev" => (vec!["info memdev".to_owned()], Answer::Backends),
             "query-version" => (vec!["info version".to_owned()], Answer::Version),
             "qom-get" => (vec![format!("qom-get {} {}", text("path")?, text("property")?)], Answer::Property),
             "migrate-set-capabilities" => (capabilities(&arguments["capabilities"])?, Answer::Nothing),
@@ -65,8 +67,14 @@ impl Translation {
                 let line = format!("pmemsave {} {} {}", arguments["val"], arguments["size"], in_quotes(file));
                 (vec![line], Answer::Nothing)
             }
-            "migrate-start-postcopy" | "migrate-pause" | "migrate_cancel" | "stop" | "cont" | "quit"
-            | "system_reset" | "system_powerdown" => (vec![command.replace('-', "_")], Answer::Nothing),
+            "migrate-start-postcopy"
+            | "migrate-pause"
+            | "migrate_cancel"
+            | "stop"
+            | "cont"
+            | "quit"
+            | "system_reset"
+            | "system_powerdown" => (vec![command.replace('-', "_")], Answer::Nothing),
             _ => return Err(format!("`{command}` is a QMP command, and this QEMU has only a human monitor")),
         };
         Ok(Self { lines, answer })
@@ -87,10 +95,24 @@ impl Translation {
             Answer::Migration => migration(text),
             Answer::Capabilities => info::capabilities(text),
             Answer::Version => Ok(json!({ "qemu": info::version(text)?.0 })),
+            Answer::Backends => Ok(backends(text)),
             Answer::Property => serde_json::from_str(text.trim())
                 .map_err(|_| format!("`{}` is no property's value", text.trim())),
         }
     }
+}
+
+/// The memory backends in `info memdev`: their `id`, and whether they `share`, which is said since 6.1.
+fn backends(text: &str) -> Value {
+    let mut backends = Vec::new();
+    for line in text.lines() {
+        match (line.trim().split_once(": "), backends.last_mut()) {
+            (Some(("memory backend", id)), _) => backends.push(json!({ "id": id })),
+            (Some(("share", share)), Some(backend)) => backend["share"] = json!(share == "true"),
+            _ => {}
+        }
+    }
+    Value::Array(backends)
 }
 
 fn capabilities(list: &Value) -> Result<Vec<String>, String> {
@@ -132,26 +154,32 @@ fn in_quotes(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn lines(command: &str, arguments: Value) -> Vec<String> {
-        Translation::new(command, &arguments).unwrap().lines
+    fn lines(command: &str, arguments: &Value) -> Vec<String> {
+        Translation::new(command, arguments).unwrap().lines
     }
 
     #[test]
     fn what_migrate_sends_has_a_translation() {
-        assert_eq!(lines("migrate", json!({ "uri": "unix:/a b" })), ["migrate -d \"unix:/a b\""]);
-        assert_eq!(lines("migrate-incoming", json!({ "uri": "tcp:0:4444" })), ["migrate_incoming tcp:0:4444"]);
-        assert_eq!(lines("migrate-start-postcopy", json!({})), ["migrate_start_postcopy"]);
-        assert_eq!(lines("migrate_cancel", json!({})), ["migrate_cancel"]);
+        assert_eq!(lines("migrate", &json!({ "uri": "unix:/a b" })), ["migrate -d \"unix:/a b\""]);
+        assert_eq!(
+            lines("migrate-incoming", &json!({ "uri": "tcp:0:4444" })),
+            ["migrate_incoming tcp:0:4444"]
+        );
+        assert_eq!(lines("migrate-start-postcopy", &json!({})), ["migrate_start_postcopy"]);
+        assert_eq!(lines("migrate_cancel", &json!({})), ["migrate_cancel"]);
         let capabilities = json!([
             { "capability": "return-path", "state": true },
             { "capability": "postcopy-ram", "state": false },
         ]);
         assert_eq!(
-            lines("migrate-set-capabilities", json!({ "capabilities": capabilities })),
+            lines("migrate-set-capabilities", &json!({ "capabilities": capabilities })),
             ["migrate_set_capability return-path on", "migrate_set_capability postcopy-ram off"]
         );
         assert_eq!(
-            lines("migrate-set-parameters", json!({ "max-bandwidth": 1_099_511_627_776_u64, "downtime-limit": 30 })),
+            lines(
+                "migrate-set-parameters",
+                &json!({ "max-bandwidth": 1_099_511_627_776_u64, "downtime-limit": 30 })
+            ),
             ["migrate_set_parameter max-bandwidth 1099511627776B", "migrate_set_parameter downtime-limit 30"]
         );
     }
@@ -182,5 +210,12 @@ mod tests {
         );
         assert_eq!(reply("qom-get", "\"pc-i440fx-7.2-machine\"\n"), Ok(json!("pc-i440fx-7.2-machine")));
         assert_eq!(reply("stop", ""), Ok(json!({})));
+        assert_eq!(
+            reply(
+                "query-memdev",
+                "memory backend: ram\n  size:  67108864\n  share: true\nmemory backend: b\n  share: false\n\n"
+            ),
+            Ok(json!([{ "id": "ram", "share": true }, { "id": "b", "share": false }]))
+        );
     }
 }

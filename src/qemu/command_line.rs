@@ -153,10 +153,7 @@ mod tests {
     #[test]
     fn what_the_caller_decided_stays() {
         let added = complete(&words("-nographic -name mine"), "vm", "/d/console");
-        assert_eq!(
-            added.join(" "),
-            "-nographic -name mine"
-        );
+        assert_eq!(added.join(" "), "-nographic -name mine");
     }
 
     #[test]

@@ -99,7 +99,11 @@ fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
     monitors.sort_by_key(|monitor| monitor.protocol == Protocol::Hmp);
     let mut addresses = Vec::new();
     for monitor in monitors {
-        let from = if monitor.from.is_empty() { "the default one".to_owned() } else { format!("`{}`", monitor.from) };
+        let from = if monitor.from.is_empty() {
+            "the default one".to_owned()
+        } else {
+            format!("`{}`", monitor.from)
+        };
         match monitor.place {
             Place::At(address) => addresses.push(address),
             Place::Unreachable(reason) => obstacles.push(format!("{from} {reason}")),

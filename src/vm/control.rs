@@ -40,7 +40,11 @@ impl Control {
                 for line in &translation.lines {
                     printed.push(human.line(line).await?);
                 }
-                translation.reply(&printed).map_err(|cause| Error::Protocol { vm: vm.to_owned(), protocol: "HMP", cause })
+                translation.reply(&printed).map_err(|cause| Error::Protocol {
+                    vm: vm.to_owned(),
+                    protocol: "HMP",
+                    cause,
+                })
             }
         }
     }

@@ -69,16 +69,10 @@ impl Vm {
     /// A range of the guest's physical memory as a file, which has no name any more.
     async fn save_memory(&self, range: Range<u64>) -> Result<(File, String)> {
         const FILE: &str = "memory";
-        let (own, made);
-        let directory = match &self.0.directory {
-            Some(directory) => {
-                own = directory;
-                own
-            }
-            None => {
-                made = Directory::create(self.name())?;
-                &made
-            }
+        // A QEMU that somebody else started has none of its own.
+        let made = if self.0.directory.is_some() { None } else { Some(Directory::create(self.name())?) };
+        let Some(directory) = self.0.directory.as_ref().or(made.as_ref()) else {
+            return Err(self.damaged("there is no directory to read it into".to_owned()));
         };
         let path = directory.join(FILE).to_string_lossy().into_owned();
         let arguments = json!({ "val": range.start, "size": range.end - range.start, "filename": path });

@@ -76,7 +76,10 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
         args.extend(Heartbeat::arguments(&rom.to_string_lossy()));
     }
     let socket = Address::Unix(directory.join("qmp"));
-    let (mut args, address) = (command_line::complete(&args, &launch.name, &console.to_string_lossy()), launch.monitor.as_ref().unwrap_or(&socket));
+    let (mut args, address) = (
+        command_line::complete(&args, &launch.name, &console.to_string_lossy()),
+        launch.monitor.as_ref().unwrap_or(&socket),
+    );
     match &launch.monitor {
         None => args.extend(command_line::machine_monitor(&directory.join("qmp").to_string_lossy())),
         Some(address) => args.extend(command_line::human_monitor(address)),

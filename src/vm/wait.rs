@@ -82,7 +82,12 @@ impl Vm {
             if self.ended().is_some() || self.0.control.is_closed() {
                 return Err(self.gone(&format!("wait_for_event(\"{name}\")")).await);
             }
-            Ok(Wait::Seen("no such event so far".to_owned()))
+            let last = if self.tells_events() {
+                "no such event so far"
+            } else {
+                "a human monitor tells of no events"
+            };
+            Ok(Wait::Seen(last.to_owned()))
         })
         .await
     }
@@ -134,7 +139,9 @@ impl Vm {
     pub async fn wait_for_end(&self, limit: Duration) -> Result<String> {
         let operation = format!("waiting for the end of vm `{}`", self.name());
         let Some(process) = &self.0.process else {
-            let look = async || Ok(self.ended().map_or_else(|| Wait::Seen("its monitor is open".to_owned()), Wait::Over));
+            let look = async || {
+                Ok(self.ended().map_or_else(|| Wait::Seen("its monitor is open".to_owned()), Wait::Over))
+            };
             return self.poll(operation, limit, look).await;
         };
         timeout(limit, process.wait()).await.map_err(|_| Error::Timeout {

@@ -224,7 +224,10 @@ fn shipped_recipes_can_be_listed_and_copied() {
     Test::new()
         .args(["list"])
         .stdout(
-            "demo             Watch a running guest move into another QEMU.
+            "classic_live_patch The classic live patch, line by line on two human monitors: a postcopy into a newer QEMU binary.
+classic_local_postcopy The classic localhost migration, line by line on two human monitors: a postcopy within one QEMU binary.
+classic_local_precopy The classic localhost migration, line by line on two human monitors: a precopy within one QEMU binary.
+demo             Watch a running guest move into another QEMU.
 doctor           Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory.
 live_patch       Start a guest in one QEMU and move it into another while it runs.
 local_postcopy   Move a guest between two processes of one QEMU: a postcopy.

@@ -43,7 +43,16 @@ fn the_examples_in_the_docs_run() {
 
 #[test]
 fn every_shipped_recipe_is_run_by_a_test() {
-    let tested = ["demo", "doctor", "live_patch", "local_postcopy", "local_precopy"];
+    let tested = [
+        "classic_live_patch",
+        "classic_local_postcopy",
+        "classic_local_precopy",
+        "demo",
+        "doctor",
+        "live_patch",
+        "local_postcopy",
+        "local_precopy",
+    ];
     let mut names: Vec<&str> = recipe::shipped_names().collect();
     names.sort_unstable();
     assert_eq!(names, tested);

@@ -4,11 +4,13 @@
 
 mod test;
 
+mod attach;
 mod cli;
 mod errors;
 mod examples;
 mod faults;
 mod guest;
+mod human;
 mod imports;
 mod interrupt;
 mod migrate;

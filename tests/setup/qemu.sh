@@ -37,7 +37,7 @@ install() {
     new=$scratch/qemu root=$lab/qemu-$1-$3 program=usr/bin/qemu-system-$4
     rm -rf "$new"
     use_suite "$2" &&
-        unpack_closure "$new" "$2" "qemu-system-$3" patchelf &&
+        unpack_closure "$new" "$2" "qemu-system-$3" ipxe-qemu patchelf &&
         relocate "$new" "$root" "$program" &&
         find "$new" -type f -perm /6000 -delete && # No set-user-id program is wanted here.
         rm -rf "$root" "$new"/usr/share/doc "$new"/usr/share/iso-codes "$new"/usr/share/locale &&

@@ -1,6 +1,6 @@
 //! QEMU's options: which take a value, and what the first word of a value stands for.
 //!
-//! Pure: tables. From `qemu-options.hx` of QEMU 5.2 to 11.1, checked against the programs of 7.2 and 10.0.
+//! Pure: tables, checked against the programs of 7.2 and 10.0; what only 5.2 or 11.1 has is not.
 
 /// Options without a value.
 const FLAGS: &[&str] = &[

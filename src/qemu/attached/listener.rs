@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::process::Pid;
@@ -37,13 +38,14 @@ fn unix_listeners(path: &Path) -> Option<Vec<Pid>> {
     let listening = table.iter().filter(|socket| socket.state == State::Listening);
     let found = listening.flat_map(|socket| {
         let bound = &socket.path;
-        let may_be =
-            bound == path || bound == whole || (bound.is_relative() && bound.file_name() == path.file_name());
+        // The name of an abstract socket, which begins with NUL, is nowhere in the file system.
+        let is_abstract = bound.as_os_str().as_bytes().starts_with(b"\0");
+        let may_be = if is_abstract { bound == path } else { bound.file_name() == path.file_name() };
         let owners = if may_be { owners(socket.inode) } else { Vec::new() };
         // A relative path is relative to the directory of the one that listens.
         owners.into_iter().filter(move |pid| {
             let directory = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-            bound == path || directory.join(bound) == *whole
+            is_abstract || directory.join(bound) == *whole
         })
     });
     Some(found.collect())

@@ -55,7 +55,11 @@ pub mod api {
 }
 
 fn address(text: &str, function: &str) -> Result<Address> {
-    text.parse().map_err(|cause| Error::Argument { function: function.to_owned(), cause, hint: String::new() })
+    text.parse().map_err(|cause| Error::Argument {
+        function: function.to_owned(),
+        cause,
+        hint: String::new(),
+    })
 }
 
 fn place(to: &Dynamic) -> Result<Where> {
@@ -77,7 +81,11 @@ fn place(to: &Dynamic) -> Result<Where> {
     };
     let mut options = Options::new("attach", map.clone(), &["pid", "qmp", "hmp"])?;
     let pid = match options.take("pid") {
-        Some(pid) => Some(pid.as_int().or_else(|_| pid.to_string().parse()).map_err(|_| options.wrong("pid", "a number", pid.type_name()))?),
+        Some(pid) => Some(
+            pid.as_int()
+                .or_else(|_| pid.to_string().parse())
+                .map_err(|_| options.wrong("pid", "a number", pid.type_name()))?,
+        ),
         None => None,
     };
     let mut monitors = Vec::new();
