@@ -157,6 +157,7 @@ error: there is no function `attatch`
 1 │ [1].map(|x| attatch(x));
   │             ^
 in `closure`, called at main.rhai:1:5
+hint: did you mean `attach`?
 ";
     assert_eq!(told(&[("main.rhai", "[1].map(|x| attatch(x));")]), expected);
 }
