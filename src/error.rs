@@ -119,11 +119,17 @@ pub enum Error {
         /// What to write instead; empty if the cause says it.
         hint: String,
     },
-    /// An `assert` of a script did not hold.
-    #[error("{message}")]
-    Assertion {
-        /// The script's own words, or the two values.
-        message: String,
+    /// What was asked for could lose the guest, or make two of it.
+    #[error("`{operation}` of vm `{vm}` is refused: {reason}")]
+    Refused {
+        /// The name of the `Vm`.
+        vm: String,
+        /// What was asked for: `cont`, `quit`.
+        operation: &'static str,
+        /// Why it is dangerous now.
+        reason: String,
+        /// What is safe instead.
+        hint: String,
     },
     /// The command line is wrong: a missing, unknown or unreadable parameter.
     #[error("{message}")]
@@ -176,7 +182,7 @@ impl Error {
             Self::Timeout { .. } => "timeout",
             Self::Migration { .. } => "migration",
             Self::Argument { .. } => "argument",
-            Self::Assertion { .. } => "assertion",
+            Self::Refused { .. } => "refused",
             Self::Usage { .. } => "usage",
             Self::File { .. } => "file",
             Self::Memory { .. } => "memory",
@@ -194,6 +200,7 @@ impl Error {
             | Self::Hmp { vm, .. }
             | Self::Protocol { vm, .. }
             | Self::Migration { vm, .. }
+            | Self::Refused { vm, .. }
             | Self::Memory { vm, .. } => Some(vm),
             Self::Timeout { vm, .. } => vm.as_deref(),
             _ => None,
@@ -207,6 +214,7 @@ impl Error {
             Self::Start { hint, .. }
             | Self::Attach { hint, .. }
             | Self::Argument { hint, .. }
+            | Self::Refused { hint, .. }
             | Self::Usage { hint, .. } => hint,
             _ => "",
         }

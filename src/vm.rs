@@ -5,6 +5,7 @@
 
 mod attach;
 mod control;
+mod guard;
 mod memory;
 mod start;
 mod wait;
@@ -239,6 +240,12 @@ impl Vm {
     #[must_use]
     pub fn last_event(&self, name: &str) -> Option<Value> {
         self.0.control.events().last(name)
+    }
+
+    /// Whether it is the same QEMU.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.pid().is_some() && self.pid() == other.pid())
     }
 
     /// Whether somebody else holds this `Vm` too.

@@ -188,6 +188,12 @@ impl Session {
         vms.push(vm.clone());
     }
 
+    /// The QEMUs of this run but one.
+    #[must_use]
+    pub fn others(&self, vm: &Vm) -> Vec<Vm> {
+        lock(&self.0.vms).iter().filter(|other| !other.is(vm)).cloned().collect()
+    }
+
     /// Run a closure when the script ends.
     pub fn defer(&self, closure: FnPtr) {
         lock(&self.0.deferred).push(closure);

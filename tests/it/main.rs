@@ -9,6 +9,7 @@ mod cli;
 mod errors;
 mod examples;
 mod faults;
+mod guards;
 mod guest;
 mod human;
 mod imports;

@@ -4,6 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 use serde_json::json;
 
+use crate::error::Error;
 use crate::script::gate::Effect;
 use crate::script::options::{arguments, duration};
 use crate::script::session::{ScriptResult, Session};
@@ -20,6 +21,7 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn qmp(ctx: NativeCallContext, vm: &mut Vm, name: &str) -> ScriptResult<Dynamic> {
+        super::warn(&Session::of(&ctx), vm, name)?;
         Session::of(&ctx).perform(command(vm, name), vm.qmp(name, json!({}))).map(|reply| to_dynamic(&reply))
     }
 
@@ -50,6 +52,7 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn hmp(ctx: NativeCallContext, vm: &mut Vm, line: &str) -> ScriptResult<String> {
+        super::warn(&Session::of(&ctx), vm, line)?;
         Session::of(&ctx).perform(command(vm, line), vm.hmp(line))
     }
 
@@ -105,7 +108,8 @@ pub mod api {
         Session::of(&ctx).perform(command(vm, "stop"), vm.qmp("stop", json!({}))).map(drop)
     }
 
-    /// Let the guest's processors run.
+    /// Let the guest's processors run. Refused after the guest has moved away, unless it is certain that it does
+    /// not run elsewhere.
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
@@ -115,10 +119,13 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn cont(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
-        Session::of(&ctx).perform(command(vm, "cont"), vm.qmp("cont", json!({}))).map(drop)
+        let session = Session::of(&ctx);
+        session.block_on(vm.may_cont(&session.others(vm)))?;
+        session.perform(command(vm, "cont"), vm.qmp("cont", json!({}))).map(drop)
     }
 
-    /// Tell QEMU to quit, and wait until its process has ended. One that has ended already is fine.
+    /// Tell QEMU to quit, and wait until its process has ended. One that has ended already is fine. Refused in a
+    /// postcopy, at either end.
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
@@ -127,7 +134,9 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn quit(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
-        Session::of(&ctx).perform(command(vm, "quit"), vm.quit())
+        let session = Session::of(&ctx);
+        session.block_on(vm.may_quit())?;
+        session.perform(command(vm, "quit"), vm.quit())
     }
 
     /// End the QEMU process at once (`SIGKILL`), and wait until it has ended.
@@ -323,4 +332,20 @@ fn command(vm: &Vm, command: &str) -> Effect {
 
 fn process(vm: &Vm, verb: &'static str) -> Effect {
     Effect::Process { vm: vm.name().to_owned(), verb }
+}
+
+/// A raw command is sent as it is; that it could lose the guest is said before.
+fn warn(session: &Session, vm: &Vm, line: &str) -> ScriptResult<()> {
+    let guarded = session.block_on(async {
+        Ok(match line.split_whitespace().next() {
+            Some("cont" | "c") => vm.may_cont(&session.others(vm)).await,
+            Some("quit" | "q") => vm.may_quit().await,
+            Some("migrate_cancel") => vm.may_cancel().await,
+            _ => Ok(()),
+        })
+    })?;
+    if let Err(Error::Refused { vm, operation, reason, .. }) = guarded {
+        session.log(&format!("warning: `{operation}` of vm `{vm}`: {reason}"));
+    }
+    Ok(())
 }
