@@ -11,11 +11,13 @@
 //!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
 //!   `diagnostic`, `nearest`.
-//! - [`vm`]: a QEMU process and its monitor; the waits; the memory of the built-in guest.
+//! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
+//!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
 //!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
-//! - [`monitor`]: a monitor over a socket: `qmp`, `hmp` (bytes ↔ messages), `human`, `probe`, `address`, `events`.
+//! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and
+//!   `hmp` (bytes ↔ messages), `translation` (QMP commands for a human monitor), `address`, `events`.
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
