@@ -10,6 +10,7 @@ use super::complaint::{complaint, in_our_voice};
 use super::diagnostic::{Failure, Frame, Place, exit_code};
 use super::names::type_word;
 use crate::error::Error;
+use crate::migration::explain;
 
 impl From<Error> for Box<EvalAltResult> {
     /// An error that a script can catch. Rhai fills in the position of the call.
@@ -156,11 +157,15 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let speaker = error.vm().unwrap_or("the program").to_owned();
         let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
+        // What QEMU died of may be known.
+        let known = explain::explain(error.stderr());
+        let (cause, remedy) = known.map(|known| (known.cause, known.remedy)).unwrap_or_default();
         Self {
             kind: error.kind().to_owned(),
             message: error.to_string(),
             vm: error.vm().map(str::to_owned),
-            hint: error.hint().to_owned(),
+            cause,
+            hint: if remedy.is_empty() { error.hint().to_owned() } else { remedy },
             said: said.map(|words| (speaker.clone(), words.to_owned())).collect(),
             code: if let Error::Interrupted { code, .. } = error { *code } else { exit_code(error.kind()) },
             ..Self::default()

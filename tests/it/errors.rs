@@ -120,7 +120,9 @@ fn a_target_that_cannot_start() {
   │
 8 │ launch(#{ name: \"target\", guest: \"heartbeat\", args: \"-incoming defer -device nonsense\" });
   │ ^
-target said: qemu-system-x86_64: -device nonsense: 'nonsense' is not a valid device model name",
+target said: qemu-system-x86_64: -device nonsense: 'nonsense' is not a valid device model name
+cause: this QEMU has no device `nonsense`: another version, or its module is not installed
+hint: take a QEMU whose `-device help` lists it, or install the package of QEMU modules that has it",
         )
         .code(1)
         .run();

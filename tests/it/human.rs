@@ -154,3 +154,41 @@ fn the_classic_postcopy_moves_a_pseries_guest() {
     pseries("7.2", "classic_local_postcopy");
     pseries("10.0", "classic_local_postcopy");
 }
+
+/// The pair that loses the guest by the classic postcopy recipe.
+#[test]
+fn a_pseries_guest_that_the_newer_version_cannot_take_stays_where_it_is() {
+    let (from, to) = (lab("bin/qemu-7.2-system-ppc64"), lab("bin/qemu-10.0-system-ppc64"));
+    let args = "-nodefaults -machine pseries-7.2 -m 4G,slots=32,maxmem=32G -smp 16,maxcpus=32";
+    let monitors = ["unix:one", "unix:two"];
+    let recipe = format!(
+        r#"let args = "{args}";
+        let source = launch(#{{ name: "source", qemu: "{from}", args: args, monitor: "{}" }});
+        source.wait_for_output("0 >", 2.min);
+        let target = launch(#{{ name: "target", qemu: "{to}", args: args + " -incoming defer", monitor: "{}" }});
+        let error = assert_throws(|| migrate(source, target), "migration");
+        print(error.cause);
+        print(error.outlook);
+        print(source.status());"#,
+        monitors[0], monitors[1],
+    );
+    Test::new().recipe(&recipe).stdout("[..]\nthe guest is safe: `source` is running\nrunning").run();
+}
+
+#[test]
+fn an_old_command_line_is_met_with_the_modern_spelling() {
+    Test::new()
+        .recipe("launch(#{ name: \"old\", args: \"-machine none -redir tcp:2000::22\" });")
+        .stderr(
+            "error: vm `old` ended with exit status 1 during `launch`
+ ——▶ test.rhai:1:1
+  │
+1 │ launch(#{ name: \"old\", args: \"-machine none -redir tcp:2000::22\" });
+  │ ^
+old said: qemu-system-x86_64: -redir: invalid option
+cause: [..]
+hint: [..]hostfwd=tcp::2000-:22[..]",
+        )
+        .code(1)
+        .run();
+}
