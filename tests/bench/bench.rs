@@ -3,6 +3,7 @@
 //! What is compared takes turns in one run, because the machine may be busy; what is printed are medians, as
 //! Markdown for the README, and a verdict on every target. Nothing here is a test. `run.sh` sets it up.
 
+mod human_line;
 mod lab;
 mod live_patch;
 mod minimal;
@@ -34,6 +35,9 @@ fn main() -> Result<()> {
     let mut memory = Vec::new();
     if wanted("round_trip") {
         memory.push(("round trips", round_trip::measure(&lab, &mut report)?));
+    }
+    if wanted("human_line") {
+        human_line::measure(&lab, &mut report)?;
     }
     if wanted("live_patch") {
         memory.push(("live patches", live_patch::measure(&lab, &mut report)?));
