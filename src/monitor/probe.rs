@@ -6,9 +6,9 @@ use super::Monitor;
 use super::address::Address;
 use super::attempt::Attempt;
 use super::connect::PATIENCE;
-use super::hmp::decoder::excerpt;
 use super::human::{Human, Talk};
 use super::link::End;
+use super::qmp::excerpt;
 use crate::error::{Error, Result};
 
 /// A monitor, connected.

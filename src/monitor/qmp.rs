@@ -10,8 +10,8 @@ mod integers;
 use serde_json::{Map, Value};
 
 pub use decoder::{Decoder, LONGEST_MESSAGE};
+pub(super) use decoder::{EXCERPT, excerpt};
 
-use decoder::excerpt;
 use integers::parse_exact;
 
 /// How deep the arguments of a command may nest. QEMU's commands stay below 20, its parser stops at 1024.

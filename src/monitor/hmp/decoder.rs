@@ -4,6 +4,7 @@
 //! it a prompt, after which QEMU says nothing until it gets the next line.
 
 use super::line::{Echo, Line};
+use crate::monitor::qmp::{EXCERPT, excerpt};
 
 /// What QEMU says when it waits for a line.
 const PROMPT: &[u8] = b"(qemu) ";
@@ -13,8 +14,6 @@ const BANNER: &[u8] = b"QEMU ";
 const LONGEST_REPLY: usize = 64 << 20;
 /// The most that may stand in front of an echo, in bytes.
 const LONGEST_ASIDE: usize = 64 << 10;
-/// How much of an offending text an error shows, in bytes.
-const EXCERPT: usize = 64;
 
 /// What QEMU sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,18 +214,4 @@ fn ends_with_prompt(text: &[u8]) -> bool {
 fn no_echo(text: &[u8]) -> String {
     let text = text.strip_prefix(PROMPT).unwrap_or(text);
     format!("it sent `{}` instead of an echo", excerpt(text))
-}
-
-/// The first line of `bytes`, shortened and without control characters.
-pub(in crate::monitor) fn excerpt(bytes: &[u8]) -> String {
-    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let shown = line.get(..EXCERPT).unwrap_or(line);
-    let mut text: String = String::from_utf8_lossy(shown.trim_ascii_end())
-        .chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if line.len() > EXCERPT {
-        text.push('…');
-    }
-    text
 }

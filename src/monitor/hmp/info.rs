@@ -57,7 +57,7 @@ pub fn capabilities(reply: &str) -> Result<Value, String> {
 
 /// What is said of a reply that is none.
 pub(super) fn unreadable(line: &str, reply: &str) -> String {
-    format!("it sent `{}` for `{line}`", super::decoder::excerpt(reply.as_bytes()))
+    format!("it sent `{}` for `{line}`", crate::monitor::qmp::excerpt(reply.as_bytes()))
 }
 
 #[cfg(test)]

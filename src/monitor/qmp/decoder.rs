@@ -7,7 +7,7 @@
 pub const LONGEST_MESSAGE: usize = 64 << 20;
 
 /// How much of an offending text an error shows, in bytes.
-const EXCERPT: usize = 64;
+pub(in crate::monitor) const EXCERPT: usize = 64;
 
 /// Cuts a stream of bytes into complete JSON objects, wherever its pieces begin and end.
 ///
@@ -114,8 +114,8 @@ impl Decoder {
 }
 
 /// The first line of `bytes`, shortened and without control characters.
-pub(super) fn excerpt(bytes: &[u8]) -> String {
-    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+pub(in crate::monitor) fn excerpt(bytes: &[u8]) -> String {
+    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
     let shown = line.get(..EXCERPT).unwrap_or(line);
     let mut text: String = String::from_utf8_lossy(shown.trim_ascii_end())
         .chars()
