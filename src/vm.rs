@@ -7,6 +7,7 @@ mod attach;
 mod control;
 mod guard;
 mod memory;
+mod special;
 mod start;
 mod wait;
 
