@@ -108,7 +108,7 @@ pub fn machine_monitor(path: &str) -> [String; 4] {
 /// The arguments for a human monitor at an address.
 #[must_use]
 pub fn human_monitor(address: &Address) -> [String; 2] {
-    ["-monitor".into(), format!("{address},server=on,wait=off")]
+    ["-monitor".into(), format!("{},server=on,wait=off", address.to_option())]
 }
 
 #[cfg(test)]

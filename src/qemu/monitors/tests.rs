@@ -46,7 +46,7 @@ fn long_forms() {
     assert_eq!(chardev("host=::1,port=4,server=on,telnet=on"), ["Qmp telnet:[::1]:4"]);
     assert_eq!(chardev("port=4,server=on"), ["Qmp tcp:localhost:4"]);
     assert_eq!(chardev("fd=35,server=on,wait=off"), ["Qmp fd 35 false"]);
-    assert_eq!(chardev("path=name,abstract=on,server=on"), ["Qmp unix:\0name"]);
+    assert_eq!(chardev("path=name,abstract=on,server=on"), ["Qmp unix:@name"]);
     let loose = monitors(
         &parse("-mon m -chardev socket,id=m,path=name,abstract=on,tight=off,server=on"),
         Path::new("/"),
