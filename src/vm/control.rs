@@ -85,6 +85,11 @@ impl Control {
             Self::Human(human, _) => return human.line(line).await,
             Self::Machine(monitor) => monitor,
         };
+        hmp::line::check_words(line).map_err(|cause| Error::Argument {
+            function: line.split_whitespace().next().unwrap_or_default().to_owned(),
+            cause,
+            hint: "send the command by `vm.qmp(…)`".to_owned(),
+        })?;
         let reply = monitor.execute("human-monitor-command", json!({ "command-line": line })).await?;
         let reply = reply.as_str().unwrap_or_default().replace("\r\n", "\n");
         match hmp::rejection(line, &reply) {
