@@ -196,11 +196,7 @@ impl Vm {
     /// `Argument` if its process is not known.
     pub async fn kill(&self) -> Result<()> {
         let Some(process) = &self.0.process else {
-            return Err(Error::Argument {
-                function: "kill".to_owned(),
-                cause: format!("the process of vm `{}` is not known", self.name()),
-                hint: "attach to its pid, or `quit` it".to_owned(),
-            });
+            return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
         process.kill();
         process.wait().await;

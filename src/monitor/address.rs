@@ -144,6 +144,7 @@ fn parse_host_port(text: &str, rest: &str) -> Result<(String, u16), String> {
         Ok(port) => port,
     };
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some("") => "localhost",
         Some(bracketed) => bracketed,
         None if host.contains(':') => {
             return Err(format!("an IPv6 address goes in brackets: `[{host}]:{port}`"));
@@ -199,6 +200,7 @@ mod tests {
         assert_eq!(parse("tcp:example.org:4444"), Ok(tcp("example.org", 4444)));
         assert_eq!(parse("tcp:127.0.0.1:4444,server=on,wait=off"), Ok(tcp("127.0.0.1", 4444)));
         assert_eq!(parse("tcp::4444"), Ok(tcp("localhost", 4444)));
+        assert_eq!(parse("tcp:[]:4444"), Ok(tcp("localhost", 4444)));
         assert_eq!(parse("tcp:[::1]:4444"), Ok(tcp("::1", 4444)));
         assert_eq!(
             parse("telnet:localhost:23,server,nowait"),

@@ -70,6 +70,33 @@ impl Vm {
             directory,
         })))
     }
+
+    /// What the system knows of its process, as it is now.
+    ///
+    /// # Errors
+    /// `Argument` if its process is not known, `Gone` if that has ended.
+    pub fn attached(&self) -> Result<Attached> {
+        let Some(pid) = self.pid() else { return Err(self.no_process("process", "attach to its pid")) };
+        let attached = Attached::to(pid.into());
+        match self.ended() {
+            // What was looked at may be another process, which has its number by now.
+            Some(ended) => Err(Error::Gone {
+                vm: self.name().to_owned(),
+                operation: "process".to_owned(),
+                ended,
+                stderr: self.stderr(),
+            }),
+            None => attached,
+        }
+    }
+
+    pub(super) fn no_process(&self, function: &str, hint: &str) -> Error {
+        Error::Argument {
+            function: function.to_owned(),
+            cause: format!("the process of vm `{}` is not known", self.name()),
+            hint: hint.to_owned(),
+        }
+    }
 }
 
 /// Connect to the first monitor of a process that can be had, a QMP one if there is one.

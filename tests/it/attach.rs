@@ -57,6 +57,45 @@ fn a_monitors_address_is_enough_whatever_it_speaks() {
 }
 
 #[test]
+fn an_abstract_socket_is_an_address() {
+    let name = format!("qhop-test-{}-{}", std::process::id(), free_port());
+    Test::new()
+        .recipe(&format!(
+            r#"let human = launch(#{{ guest: "heartbeat", monitor: "unix:@{name}" }});
+            print(human.status());
+            let started = launch(#{{ guest: "heartbeat", args:
+                "-chardev socket,id=a,path={name}-2,abstract=on,tight=off,server=on,wait=off -mon a,mode=control" }});
+            let vm = attach("unix:@{name}-2,tight=off");
+            print(vm.pid == started.pid);
+            print(assert_throws(|| attach(human.pid), "attach").message);"#
+        ))
+        .stdout(&format!("running\ntrue\n[..]`unix:@{name}` is held by `qhop` (pid [..])"))
+        .run();
+}
+
+#[test]
+fn what_the_system_knows_is_told() {
+    Test::new()
+        .recipe(
+            r#"let started = launch(#{ guest: "heartbeat", args: "-monitor unix:human,server=on,wait=off" });
+            let process = attach(started.pid).process;
+            print(`${process.program} ${process.deleted} ${process.passed} ${process.unreadable}`);
+            assert_eq(process.words.filter(|word| word == "-monitor").len(), 1);
+            assert_eq(process.environment.PATH, env("PATH"));
+            assert_eq(process.directory + "\n", run("pwd", []).stdout);
+            assert_eq(process.descriptors["0"], "/dev/null");
+            assert_eq(process.started, started.process.started);
+            assert_eq(`${process.uid}` + "\n", run("id", ["-u"]).stdout);
+            assert_eq(process.user + "\n", run("id", ["-un"]).stdout);
+            assert_eq(run("cmp", [process.image, process.program]).status, 0);
+            started.kill();
+            print(assert_throws(|| started.process, "gone").message);"#,
+        )
+        .stdout("[..]/qemu-system-x86_64 false [] []\nvm `vm1` was killed by signal 9 during `process`")
+        .run();
+}
+
+#[test]
 fn an_attached_qemu_outlives_the_script() {
     let test = Test::new().recipe(
         r#"let started = launch(#{ guest: "heartbeat", keep: true, args: "-monitor unix:human,server=on,wait=off" });
