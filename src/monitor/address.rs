@@ -86,6 +86,15 @@ impl Address {
         }
     }
 
+    /// The port, of an address that has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp { port, .. } | Self::Telnet { port, .. } => Some(*port),
+        }
+    }
+
     /// The name of an abstract unix socket, and whether it ends where its text does (`tight=on`, QEMU's default).
     fn abstract_name(&self) -> Option<(String, bool)> {
         let Self::Unix(path) = self else { return None };

@@ -103,7 +103,16 @@ impl Vm {
 async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Control> {
     let mut obstacles = Vec::new();
     let addresses = if given.is_empty() { listed(attached, &mut obstacles) } else { given.to_vec() };
+    let monitors = attached.monitors();
     for address in addresses {
+        let shared = monitors.iter().find_map(|monitor| match &monitor.place {
+            Place::Shared { address: Some(other), with } if attached.is_same(other, &address) => Some(with),
+            _ => None,
+        });
+        if let Some(with) = shared {
+            obstacles.push(format!("`{address}` {}", shares(with)));
+            continue;
+        }
         if let Some(holder) = attached.holder(&address) {
             obstacles.push(format!("`{address}` is held by {holder}"));
             continue;
@@ -134,6 +143,7 @@ fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
         match monitor.place {
             Place::At(address) => addresses.push(address),
             Place::Unreachable(reason) => obstacles.push(format!("{from} {reason}")),
+            Place::Shared { with, .. } => obstacles.push(format!("{from} {}", shares(&with))),
             Place::Ports { .. } | Place::Descriptor { .. } => {
                 obstacles.push(format!("where {from} listens is not known"));
             }
@@ -143,6 +153,10 @@ fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
         obstacles.push("it was started without any".to_owned());
     }
     addresses
+}
+
+fn shares(with: &str) -> String {
+    format!("shares its connection with {with}, whose output could pass for its answers")
 }
 
 fn nowhere(pid: i64, cause: String) -> Error {

@@ -149,6 +149,38 @@ fn message(recipe: &str) -> String {
     String::from_utf8_lossy(&Test::new().recipe(&recipe).output().stdout).trim_end().to_owned()
 }
 
+/// The guest could write what passes for an answer, and what is typed could reach the guest.
+#[test]
+fn a_monitor_that_is_shared_with_the_guest_is_left_alone() {
+    let port = free_port();
+    for (args, address, name) in [
+        (
+            "-serial mon:unix:shared,server=on,wait=off".to_owned(),
+            "unix:shared".to_owned(),
+            "`-serial mon:[..]`",
+        ),
+        (
+            format!(
+                "-chardev socket,id=m,host=127.0.0.1,port={port},telnet=on,server=on,wait=off,mux=on -serial chardev:m -mon m"
+            ),
+            format!("telnet:localhost:{port}"),
+            "`-mon m`",
+        ),
+    ] {
+        Test::new()
+            .recipe(&format!(
+                r#"let started = launch(#{{ guest: "heartbeat", args: "{args}", monitor: "unix:human" }});
+                print(assert_throws(|| attach("{address}"), "attach").message);
+                print(assert_throws(|| attach(started.pid), "attach").message);"#
+            ))
+            .stdout(&format!(
+                "[..]none of its monitors can be reached: `{address}` shares its connection with [..], whose output could pass for its answers
+[..]none of its monitors can be reached: {name} shares its connection with [..]; `unix:[..]/human` is held by `qhop` (pid [..])"
+            ))
+            .run();
+    }
+}
+
 #[test]
 fn what_is_no_qemu_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
