@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod attached;
 pub mod command_line;
+pub mod directory;
 pub mod guest;
 pub mod monitors;
 pub mod process;

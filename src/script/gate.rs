@@ -37,6 +37,11 @@ pub enum Effect {
         /// `kill` or `keep`.
         verb: &'static str,
     },
+    /// Make something that outlives the call.
+    Create {
+        /// What: `a private directory for target`.
+        what: String,
+    },
     /// Read a file.
     Read {
         /// Its path.
@@ -58,6 +63,7 @@ impl fmt::Display for Effect {
             Self::Attach { to } => write!(f, "attach to {to}"),
             Self::Command { vm, command } => write!(f, "ask `{vm}`: {command}"),
             Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
+            Self::Create { what } => write!(f, "make {what}"),
             Self::Read { path } => write!(f, "read {path}"),
             Self::Environment { name } => write!(f, "read ${name}"),
         }
