@@ -4,6 +4,7 @@
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
 mod attach;
+mod backing;
 mod control;
 mod guard;
 mod memory;
@@ -22,6 +23,7 @@ use crate::qemu::directory::Directory;
 use crate::qemu::process::Process;
 
 pub use attach::Where;
+pub use backing::Backend;
 pub use start::Launch;
 pub use wait::Wait;
 
