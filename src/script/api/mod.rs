@@ -9,6 +9,7 @@ pub mod guest;
 pub mod launch;
 pub mod migration;
 pub mod options;
+pub mod plan;
 pub mod run;
 pub mod units;
 pub mod vm;
@@ -27,6 +28,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(launch::api),
         exported_module!(migration::api),
         exported_module!(options::api),
+        exported_module!(plan::api),
         exported_module!(run::api),
         exported_module!(units::api),
         exported_module!(vm::api),
