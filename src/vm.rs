@@ -8,6 +8,7 @@ mod backing;
 mod control;
 mod guard;
 mod memory;
+mod special;
 mod start;
 mod wait;
 

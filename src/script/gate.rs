@@ -47,6 +47,13 @@ pub enum Effect {
         /// Its path.
         path: String,
     },
+    /// Open a file for a QEMU, which gets its descriptor.
+    Open {
+        /// Its path.
+        path: String,
+        /// The name of the `Vm`.
+        vm: String,
+    },
     /// Read an environment variable.
     Environment {
         /// Its name.
@@ -65,6 +72,7 @@ impl fmt::Display for Effect {
             Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
             Self::Create { what } => write!(f, "make {what}"),
             Self::Read { path } => write!(f, "read {path}"),
+            Self::Open { path, vm } => write!(f, "open {path} for `{vm}`"),
             Self::Environment { name } => write!(f, "read ${name}"),
         }
     }

@@ -10,6 +10,7 @@ pub mod launch;
 pub mod memory;
 pub mod migration;
 pub mod options;
+pub mod plan;
 pub mod run;
 pub mod units;
 pub mod vm;
@@ -30,6 +31,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(memory::api),
         exported_module!(migration::api),
         exported_module!(options::api),
+        exported_module!(plan::api),
         exported_module!(run::api),
         exported_module!(units::api),
         exported_module!(vm::api),
