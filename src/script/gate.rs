@@ -54,6 +54,11 @@ pub enum Effect {
         /// The name of the `Vm`.
         vm: String,
     },
+    /// Write, replace or move a file.
+    Write {
+        /// Its path afterwards.
+        path: String,
+    },
     /// Read an environment variable.
     Environment {
         /// Its name.
@@ -73,6 +78,7 @@ impl fmt::Display for Effect {
             Self::Create { what } => write!(f, "make {what}"),
             Self::Read { path } => write!(f, "read {path}"),
             Self::Open { path, vm } => write!(f, "open {path} for `{vm}`"),
+            Self::Write { path } => write!(f, "write {path}"),
             Self::Environment { name } => write!(f, "read ${name}"),
         }
     }

@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::must_use_candidate, clippy::unwrap_used)]
 
 pub mod error;
+pub mod files;
 pub mod guest;
 pub mod launch;
 pub mod memory;
@@ -26,6 +27,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
         exported_module!(error::api),
+        exported_module!(files::api),
         exported_module!(guest::api),
         exported_module!(launch::api),
         exported_module!(memory::api),
