@@ -5,6 +5,7 @@
 
 mod attach;
 mod control;
+mod description;
 mod guard;
 mod memory;
 mod start;
@@ -22,6 +23,7 @@ use crate::qemu::guest::Heartbeat;
 use crate::qemu::process::{Directory, Process};
 
 pub use attach::Where;
+pub use control::Witness;
 pub use start::Launch;
 pub use wait::Wait;
 

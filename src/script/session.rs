@@ -16,6 +16,7 @@ use super::gate::{Effect, Gate};
 use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::qemu::process::cause;
+use crate::record::Record;
 use crate::vm::Vm;
 
 /// What a function of the script API returns.
@@ -112,7 +113,11 @@ impl Session {
 
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
-        Ok(self.0.gate.pass(effect)?)
+        let passed = self.0.gate.pass(effect);
+        if let Some(complaint) = self.0.gate.record().and_then(Record::complaint) {
+            self.log(&format!("warning: {complaint}"));
+        }
+        Ok(passed?)
     }
 
     /// Read a text file, if the gate lets it pass.
@@ -183,9 +188,21 @@ impl Session {
     /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
     /// let go of here too: a long run must not collect descriptors.
     pub fn adopt(&self, vm: &Vm) {
+        self.note(vm);
+        if let Some(record) = self.0.gate.record().cloned() {
+            let name = vm.name().to_owned();
+            vm.report_to(Box::new(move |exchange| record.exchange(&name, exchange)));
+        }
         let mut vms = lock(&self.0.vms);
         vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
         vms.push(vm.clone());
+    }
+
+    /// Note in the record what is to be known of a `Vm`.
+    pub fn note(&self, vm: &Vm) {
+        if let Some(record) = self.0.gate.record() {
+            record.vm(&vm.description());
+        }
     }
 
     /// The QEMUs of this run but one.

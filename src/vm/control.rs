@@ -1,15 +1,27 @@
 //! How a `Vm` is controlled: by a machine monitor, or, where there is none, by a human one that is spoken to in
 //! translation. Callers need not know which.
 
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::monitor::translation::Translation;
 use crate::monitor::{Address, EventLog, Human, Monitor, Probed, hmp, probe};
+use crate::record::Exchange;
+
+/// Is told of every exchange after it, and of every event as it comes.
+pub type Witness = Box<dyn Fn(Exchange) + Send + Sync>;
 
 /// A connection to a QEMU.
+pub struct Control {
+    to: Line,
+    witness: OnceLock<Arc<Witness>>,
+}
+
 #[derive(Debug)]
-pub enum Control {
+enum Line {
     /// A machine monitor (QMP).
     Machine(Monitor),
     /// A human monitor. It tells of no events: the log is one that stays empty.
@@ -19,14 +31,84 @@ pub enum Control {
 impl Control {
     /// Connect to the monitor at an address, whatever it speaks.
     pub async fn connect(vm: &str, address: &Address) -> Result<Self> {
-        Ok(match probe(vm, address).await? {
-            Probed::Qmp(monitor) => Self::Machine(monitor),
-            Probed::Human(human) => Self::Human(human, EventLog::default()),
-        })
+        let to = match probe(vm, address).await? {
+            Probed::Qmp(monitor) => Line::Machine(monitor),
+            Probed::Human(human) => Line::Human(human, EventLog::default()),
+        };
+        Ok(Self { to, witness: OnceLock::new() })
+    }
+
+    /// Tell `witness` from now on, and of the events that came already; only the first call counts.
+    pub fn report_to(&self, witness: Witness) {
+        let witness = Arc::new(witness);
+        if self.witness.set(Arc::clone(&witness)).is_ok() {
+            self.events().report_to(Box::new(move |event| witness(Exchange::Event(event))));
+        }
     }
 
     /// Run one QMP command, in translation if need be.
     pub async fn execute(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
+        let Some(witness) = self.witness.get() else { return self.to.execute(vm, command, arguments).await };
+        let reply = self.to.execute(vm, command, arguments.clone()).await;
+        witness(Exchange::Command(command, &arguments, &reply));
+        reply
+    }
+
+    /// Send one line of the human monitor. A line that QEMU rejects is an error.
+    pub async fn line(&self, vm: &str, line: &str) -> Result<String> {
+        let printed = self.to.line(vm, line).await;
+        if let Some(witness) = self.witness.get() {
+            witness(Exchange::Line(line, &printed));
+        }
+        printed
+    }
+
+    /// The events since the connection.
+    pub fn events(&self) -> &EventLog {
+        match &self.to {
+            Line::Machine(monitor) => monitor.events(),
+            Line::Human(_, silence) => silence,
+        }
+    }
+
+    /// Whether events are told at all.
+    pub fn tells_events(&self) -> bool {
+        matches!(self.to, Line::Machine(_))
+    }
+
+    /// The address it is connected to.
+    pub fn address(&self) -> &Address {
+        match &self.to {
+            Line::Machine(monitor) => monitor.address(),
+            Line::Human(human, _) => human.address(),
+        }
+    }
+
+    /// QEMU's version, such as `10.0.2`.
+    pub fn version(&self) -> &str {
+        match &self.to {
+            Line::Machine(monitor) => monitor.version(),
+            Line::Human(human, _) => human.version(),
+        }
+    }
+
+    /// Whether the connection is lost.
+    pub fn is_closed(&self) -> bool {
+        match &self.to {
+            Line::Machine(monitor) => monitor.is_closed(),
+            Line::Human(human, _) => human.is_closed(),
+        }
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to.fmt(f)
+    }
+}
+
+impl Line {
+    async fn execute(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
         match self {
             Self::Machine(monitor) => monitor.execute(command, arguments).await,
             Self::Human(human, _) => {
@@ -49,8 +131,7 @@ impl Control {
         }
     }
 
-    /// Send one line of the human monitor. A line that QEMU rejects is an error.
-    pub async fn line(&self, vm: &str, line: &str) -> Result<String> {
+    async fn line(&self, vm: &str, line: &str) -> Result<String> {
         let monitor = match self {
             Self::Human(human, _) => return human.line(line).await,
             Self::Machine(monitor) => monitor,
@@ -60,35 +141,6 @@ impl Control {
         match hmp::rejection(line, &reply) {
             Some(description) => Err(Error::Hmp { vm: vm.to_owned(), line: line.to_owned(), description }),
             None => Ok(reply),
-        }
-    }
-
-    /// The events since the connection.
-    pub fn events(&self) -> &EventLog {
-        match self {
-            Self::Machine(monitor) => monitor.events(),
-            Self::Human(_, silence) => silence,
-        }
-    }
-
-    /// Whether events are told at all.
-    pub fn tells_events(&self) -> bool {
-        matches!(self, Self::Machine(_))
-    }
-
-    /// QEMU's version, such as `10.0.2`.
-    pub fn version(&self) -> &str {
-        match self {
-            Self::Machine(monitor) => monitor.version(),
-            Self::Human(human, _) => human.version(),
-        }
-    }
-
-    /// Whether the connection is lost.
-    pub fn is_closed(&self) -> bool {
-        match self {
-            Self::Machine(monitor) => monitor.is_closed(),
-            Self::Human(human, _) => human.is_closed(),
         }
     }
 }
