@@ -4,11 +4,14 @@
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
 mod attach;
+mod backing;
 mod control;
 mod description;
 mod guard;
 mod memory;
+mod special;
 mod start;
+mod survey;
 mod wait;
 
 use std::sync::Arc;
@@ -19,12 +22,14 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Error, Result};
 use crate::migration::state::Seen;
-use crate::qemu::guest::Heartbeat;
-use crate::qemu::process::{Directory, Process};
+use crate::qemu::directory::Directory;
+use crate::qemu::process::Process;
 
 pub use attach::Where;
+pub use backing::Backend;
 pub use control::Witness;
 pub use start::Launch;
+pub use survey::survey;
 pub use wait::Wait;
 
 use control::Control;
@@ -44,21 +49,18 @@ struct Inner {
     qemu: String,
     args: Vec<String>,
     machine: String,
-    guest: Option<Heartbeat>,
     console_seen: std::sync::Mutex<u64>,
     /// Unknown where only a monitor was found.
     process: Option<Process>,
     control: Control,
-    /// None for a QEMU that somebody else started.
+    /// None for a QEMU that qhop has not started.
     directory: Option<Directory>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         let (Some(directory), Some(process)) = (&self.directory, &self.process) else { return };
-        if process.is_kept() && process.ended().is_none() {
-            directory.keep();
-        }
+        directory.set_kept(process.is_kept() && process.ended().is_none());
     }
 }
 
@@ -111,11 +113,11 @@ impl Vm {
         self.0.directory.as_ref().map(|directory| directory.tail("console")).unwrap_or_default()
     }
 
-    /// A private directory of this `Vm`, removed with it: the place for its sockets. None if somebody else started it.
+    /// A private directory of this `Vm`, removed with it: the place for its sockets. None if qhop has not started it.
     #[must_use]
     pub fn directory(&self) -> Option<String> {
         let directory = self.0.directory.as_ref()?;
-        Some(directory.join("").to_string_lossy().trim_end_matches('/').to_owned())
+        Some(directory.path().to_string_lossy().into_owned())
     }
 
     /// How QEMU ended, or nothing while it runs.
@@ -196,6 +198,9 @@ impl Vm {
     /// # Errors
     /// `Argument` if its process is not known.
     pub async fn kill(&self) -> Result<()> {
+        if self.ended().is_some() {
+            return Ok(());
+        }
         let Some(process) = &self.0.process else {
             return Err(Error::Argument {
                 function: "kill".to_owned(),

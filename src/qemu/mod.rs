@@ -2,7 +2,11 @@
 
 pub mod arguments;
 pub mod attached;
+pub mod backing;
 pub mod command_line;
+pub mod directory;
 pub mod guest;
+pub mod memory_file;
 pub mod monitors;
+pub mod ours;
 pub mod process;

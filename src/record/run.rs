@@ -197,6 +197,12 @@ impl Guest {
         }
     }
 
+    /// Whether it is this process.
+    #[must_use]
+    pub fn runs_as(&self, pid: u32, started: u64) -> bool {
+        self.pid == Some(pid) && self.started == Some(started)
+    }
+
     /// Whether a detail of a step means this QEMU.
     #[must_use]
     pub fn is(&self, reference: &Value) -> bool {

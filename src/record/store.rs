@@ -30,7 +30,6 @@ pub struct Store {
 /// The record of one run, locked: nobody else writes it.
 #[derive(Debug)]
 pub struct Held {
-    directory: PathBuf,
     steps: PathBuf,
     log: PathBuf,
     /// The lock is the open file's.
@@ -181,7 +180,7 @@ fn lock(directory: &Path) -> io::Result<Option<Held>> {
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    Ok(Some(Held { directory: directory.to_owned(), steps, log: directory.join("log"), _lock: file }))
+    Ok(Some(Held { steps, log: directory.join("log"), _lock: file }))
 }
 
 fn make(directory: &Path, parents: bool) -> io::Result<()> {
@@ -243,7 +242,7 @@ mod tests {
         let (_guard, store) = store();
         let held = store.create("test.rhai").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&held.directory), mode(held.steps())), (0o700, 0o600));
+        assert_eq!((mode(held.steps().parent().unwrap()), mode(held.steps())), (0o700, 0o600));
         let [run] = &store.runs()[..] else { panic!("one run") };
         assert_eq!((run.title.as_str(), run.lives, run.pid), ("test.rhai", true, std::process::id()));
         assert!(store.hold(&run.name).unwrap().is_none());

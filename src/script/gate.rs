@@ -38,9 +38,26 @@ pub enum Effect {
         /// `kill` or `keep`.
         verb: &'static str,
     },
+    /// Make something that outlives the call.
+    Create {
+        /// What: `a private directory for target`.
+        what: String,
+    },
     /// Read a file.
     Read {
         /// Its path.
+        path: String,
+    },
+    /// Open a file for a QEMU, which gets its descriptor.
+    Open {
+        /// Its path.
+        path: String,
+        /// The name of the `Vm`.
+        vm: String,
+    },
+    /// Write, replace or move a file.
+    Write {
+        /// Its path afterwards.
         path: String,
     },
     /// Read an environment variable.
@@ -59,7 +76,10 @@ impl fmt::Display for Effect {
             Self::Attach { to } => write!(f, "attach to {to}"),
             Self::Command { vm, command } => write!(f, "ask `{vm}`: {command}"),
             Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
+            Self::Create { what } => write!(f, "make {what}"),
             Self::Read { path } => write!(f, "read {path}"),
+            Self::Open { path, vm } => write!(f, "open {path} for `{vm}`"),
+            Self::Write { path } => write!(f, "write {path}"),
             Self::Environment { name } => write!(f, "read ${name}"),
         }
     }
@@ -68,7 +88,7 @@ impl fmt::Display for Effect {
 impl Effect {
     /// Whether it starts or takes hold of something: from then on there is something to recover.
     fn begins(&self) -> bool {
-        matches!(self, Self::Start { .. } | Self::Attach { .. })
+        matches!(self, Self::Start { .. } | Self::Attach { .. } | Self::Create { .. })
     }
 
     /// Whether it only asks. What a monitor answered is noted after it, and that is enough.

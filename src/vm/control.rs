@@ -2,6 +2,7 @@
 //! translation. Callers need not know which.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ enum Line {
     Machine(Monitor),
     /// A human monitor. It tells of no events: the log is one that stays empty.
     Human(Human, EventLog),
+    /// None: the process has ended.
+    Ended(EventLog),
 }
 
 impl Control {
@@ -38,6 +41,11 @@ impl Control {
         Ok(Self { to, witness: OnceLock::new() })
     }
 
+    /// To nobody: to a QEMU that is known to have ended.
+    pub fn ended() -> Self {
+        Self { to: Line::Ended(EventLog::default()), witness: OnceLock::new() }
+    }
+
     /// Tell `witness` from now on, and of the events that came already; only the first call counts.
     pub fn report_to(&self, witness: Witness) {
         let witness = Arc::new(witness);
@@ -48,9 +56,31 @@ impl Control {
 
     /// Run one QMP command, in translation if need be.
     pub async fn execute(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
-        let Some(witness) = self.witness.get() else { return self.to.execute(vm, command, arguments).await };
-        let reply = self.to.execute(vm, command, arguments.clone()).await;
-        witness(Exchange::Command(command, &arguments, &reply));
+        let noted = self.noted(&arguments);
+        let reply = self.to.execute(vm, command, arguments).await;
+        self.report(command, noted.as_ref(), &reply);
+        reply
+    }
+
+    /// Run one QMP command out of band; over a human monitor there is nothing better than a line of its own.
+    pub async fn execute_oob(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
+        let noted = self.noted(&arguments);
+        let reply = self.to.execute_oob(vm, command, arguments).await;
+        self.report(command, noted.as_ref(), &reply);
+        reply
+    }
+
+    /// Run one QMP command that takes a descriptor along.
+    pub async fn execute_with_fd(
+        &self,
+        vm: &str,
+        command: &str,
+        arguments: Value,
+        fd: BorrowedFd<'_>,
+    ) -> Result<Value> {
+        let noted = self.noted(&arguments);
+        let reply = self.to.execute_with_fd(vm, command, arguments, fd).await;
+        self.report(command, noted.as_ref(), &reply);
         reply
     }
 
@@ -63,11 +93,22 @@ impl Control {
         printed
     }
 
+    /// The arguments, if anybody is going to ask for them.
+    fn noted(&self, arguments: &Value) -> Option<Value> {
+        self.witness.get().map(|_| arguments.clone())
+    }
+
+    fn report(&self, command: &str, arguments: Option<&Value>, reply: &Result<Value>) {
+        if let (Some(witness), Some(arguments)) = (self.witness.get(), arguments) {
+            witness(Exchange::Command(command, arguments, reply));
+        }
+    }
+
     /// The events since the connection.
     pub fn events(&self) -> &EventLog {
         match &self.to {
             Line::Machine(monitor) => monitor.events(),
-            Line::Human(_, silence) => silence,
+            Line::Human(_, silence) | Line::Ended(silence) => silence,
         }
     }
 
@@ -77,10 +118,11 @@ impl Control {
     }
 
     /// The address it is connected to.
-    pub fn address(&self) -> &Address {
+    pub fn address(&self) -> Option<&Address> {
         match &self.to {
-            Line::Machine(monitor) => monitor.address(),
-            Line::Human(human, _) => human.address(),
+            Line::Machine(monitor) => Some(monitor.address()),
+            Line::Human(human, _) => Some(human.address()),
+            Line::Ended(_) => None,
         }
     }
 
@@ -89,6 +131,7 @@ impl Control {
         match &self.to {
             Line::Machine(monitor) => monitor.version(),
             Line::Human(human, _) => human.version(),
+            Line::Ended(_) => "",
         }
     }
 
@@ -97,6 +140,7 @@ impl Control {
         match &self.to {
             Line::Machine(monitor) => monitor.is_closed(),
             Line::Human(human, _) => human.is_closed(),
+            Line::Ended(_) => true,
         }
     }
 }
@@ -111,6 +155,7 @@ impl Line {
     async fn execute(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
         match self {
             Self::Machine(monitor) => monitor.execute(command, arguments).await,
+            Self::Ended(_) => Err(gone(vm, command)),
             Self::Human(human, _) => {
                 let refused = |cause| Error::Argument {
                     function: command.to_owned(),
@@ -131,9 +176,37 @@ impl Line {
         }
     }
 
+    async fn execute_oob(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
+        match self {
+            Self::Machine(monitor) => monitor.execute_oob(command, arguments).await,
+            Self::Human(..) | Self::Ended(_) => self.execute(vm, command, arguments).await,
+        }
+    }
+
+    async fn execute_with_fd(
+        &self,
+        vm: &str,
+        command: &str,
+        arguments: Value,
+        fd: BorrowedFd<'_>,
+    ) -> Result<Value> {
+        match self {
+            Self::Machine(monitor) => monitor.execute_with_fd(command, arguments, fd).await,
+            Self::Ended(_) => Err(gone(vm, command)),
+            Self::Human(..) => Err(Error::Argument {
+                function: command.to_owned(),
+                cause: format!(
+                    "vm `{vm}` has only a human monitor, and qhop passes descriptors to a QMP one"
+                ),
+                hint: "start it with a QMP monitor: `-qmp unix:/path,server=on,wait=off`".to_owned(),
+            }),
+        }
+    }
+
     async fn line(&self, vm: &str, line: &str) -> Result<String> {
         let monitor = match self {
             Self::Human(human, _) => return human.line(line).await,
+            Self::Ended(_) => return Err(gone(vm, line)),
             Self::Machine(monitor) => monitor,
         };
         let reply = monitor.execute("human-monitor-command", json!({ "command-line": line })).await?;
@@ -142,5 +215,14 @@ impl Line {
             Some(description) => Err(Error::Hmp { vm: vm.to_owned(), line: line.to_owned(), description }),
             None => Ok(reply),
         }
+    }
+}
+
+fn gone(vm: &str, operation: &str) -> Error {
+    Error::Gone {
+        vm: vm.to_owned(),
+        operation: operation.to_owned(),
+        ended: "has ended".to_owned(),
+        stderr: String::new(),
     }
 }

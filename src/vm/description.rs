@@ -1,9 +1,11 @@
 //! What the record of a run is told of a `Vm`: enough to find that QEMU again, and no other.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
-use super::Vm;
-use super::control::Witness;
+use super::control::{Control, Witness};
+use super::{Inner, Vm};
 use crate::qemu::attached::{started, started_by};
 
 impl Vm {
@@ -23,8 +25,23 @@ impl Vm {
     /// Which one it is: its process, with the time of its start, and its monitor.
     #[must_use]
     pub fn reference(&self) -> Value {
-        let monitor = self.0.control.address().to_string();
+        let monitor = self.0.control.address().map(ToString::to_string);
         json!({ "name": self.name(), "pid": self.pid(), "started": self.pid().and_then(started), "monitor": monitor })
+    }
+
+    /// One that is known to have ended, for what has still to be said of it.
+    #[must_use]
+    pub fn departed(name: &str, qemu: &str) -> Self {
+        Self(Arc::new(Inner {
+            name: name.to_owned(),
+            qemu: qemu.to_owned(),
+            args: Vec::new(),
+            machine: String::new(),
+            console_seen: Mutex::new(0),
+            process: None,
+            control: Control::ended(),
+            directory: None,
+        }))
     }
 
     /// Tell `witness` of every exchange with its monitor from now on; only the first call counts.
