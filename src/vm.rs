@@ -6,10 +6,12 @@
 mod attach;
 mod backing;
 mod control;
+mod description;
 mod guard;
 mod memory;
 mod special;
 mod start;
+mod survey;
 mod wait;
 
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use crate::qemu::process::Process;
 
 pub use attach::Where;
 pub use backing::Backend;
+pub use control::Witness;
 pub use start::Launch;
+pub use survey::survey;
 pub use wait::Wait;
 
 use control::Control;
@@ -194,6 +198,9 @@ impl Vm {
     /// # Errors
     /// `Argument` if its process is not known.
     pub async fn kill(&self) -> Result<()> {
+        if self.ended().is_some() {
+            return Ok(());
+        }
         let Some(process) = &self.0.process else {
             return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };

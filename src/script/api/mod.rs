@@ -13,6 +13,7 @@ pub mod migration;
 pub mod options;
 pub mod plan;
 pub mod process;
+pub mod record;
 pub mod run;
 pub mod units;
 pub mod vm;
@@ -36,6 +37,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(options::api),
         exported_module!(plan::api),
         exported_module!(process::api),
+        exported_module!(record::api),
         exported_module!(run::api),
         exported_module!(units::api),
         exported_module!(vm::api),

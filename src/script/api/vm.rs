@@ -219,6 +219,7 @@ pub mod api {
     pub fn keep(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
         Session::of(&ctx).pass(process(vm, "keep"))?;
         vm.keep();
+        Session::of(&ctx).note(vm);
         Ok(())
     }
 
