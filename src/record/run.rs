@@ -284,7 +284,7 @@ mod tests {
     fn record(lines: &[Value]) -> String {
         let header =
             json!({ "at": 1_000, "run": { "title": "a.rhai", "pid": 7, "started": 70, "boot": "b" } });
-        std::iter::once(&header).chain(lines).map(|line| format!("{line}\n")).collect()
+        std::iter::once(&header).chain(lines).flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
     }
 
     fn step(name: &str) -> Value {
@@ -353,8 +353,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_seen_again_is_the_same() {
-        let launched =
-            json!({ "name": "a", "pid": 1, "started": 10, "launched": true, "kept": false, "directory": "/d" });
+        let launched = json!({ "name": "a", "pid": 1, "started": 10, "launched": true, "kept": false, "directory": "/d" });
         let attached =
             json!({ "name": "a", "pid": 1, "started": 10, "launched": false, "kept": true, "monitor": "m" });
         let run = read(&[json!({ "vm": launched }), json!({ "vm": attached })]);

@@ -13,6 +13,7 @@ pub mod migration;
 pub mod options;
 pub mod plan;
 pub mod process;
+pub mod pulse;
 pub mod record;
 pub mod run;
 pub mod units;
@@ -25,6 +26,7 @@ use rhai::{Engine, exported_module};
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::error::Error>("Error");
     engine.register_type_with_name::<crate::vm::Vm>("Vm");
+    engine.register_type_with_name::<crate::vm::Pulse>("Pulse");
     engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
@@ -35,6 +37,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(memory::api),
         exported_module!(migration::api),
         exported_module!(options::api),
+        exported_module!(pulse::api),
         exported_module!(plan::api),
         exported_module!(process::api),
         exported_module!(record::api),

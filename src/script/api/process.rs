@@ -22,10 +22,9 @@ pub mod api {
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
-    /// let process = attach(vm.pid).process;
+    /// let process = vm.process;
     /// print(`${process.program} of ${process.user} in ${process.directory}, ${process.descriptors.len()} open files`);
     /// assert_eq(process.environment.PATH, env("PATH"));
-    /// assert_eq(process.started, vm.process.started);
     /// ```
     #[rhai_fn(get = "process", return_raw, pure)]
     pub fn process(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<Map> {

@@ -1,6 +1,6 @@
 //! The record of the run: what a script notes in it, and what the next qhop reads of it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,8 +53,13 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn guests(ctx: NativeCallContext) -> ScriptResult<Array> {
         let effect = Effect::Read { path: "the records of all runs".to_owned() };
-        let recorded: Vec<Guest> = Store::find().map(|store| store.runs()).unwrap_or_default().into_iter()
-            .filter(Run::is_of_this_boot).flat_map(|run| run.guests).collect();
+        let recorded: Vec<Guest> = Store::find()
+            .map(|store| store.runs())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(Run::is_of_this_boot)
+            .flat_map(|run| run.guests)
+            .collect();
         let found = Session::of(&ctx).perform(effect, async { Ok(survey(&recorded).await) })?;
         Ok(found.iter().map(to_dynamic).collect())
     }
@@ -88,7 +93,8 @@ pub mod api {
         }
         let effect = Effect::Attach { to: format!("`{}`, process {}", text("name"), guest["pid"]) };
         let monitors = text("monitor").parse::<Address>().ok().into_iter().collect();
-        let vm = session.perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
+        let vm = session
+            .perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
         // What it was when the record was read, it may not be any more.
         if vm.reference()["started"] != guest["started"] {
             return Ok(Vm::departed(&text("name"), &text("qemu")));
@@ -139,7 +145,10 @@ fn noted(value: &Dynamic) -> Value {
 
 /// A run for the one who recovers it.
 fn described(run: &Run) -> Value {
-    let lives = |guest: &Guest| run.is_of_this_boot() && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started);
+    let lives = |guest: &Guest| {
+        run.is_of_this_boot()
+            && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started)
+    };
     let guest = |guest: &Guest| {
         json!({
             "name": guest.name, "pid": guest.pid, "started": guest.started, "qemu": guest.qemu,
@@ -166,11 +175,11 @@ fn described(run: &Run) -> Value {
 
 /// The QEMUs that it had started, but not yet taken hold of, when it died: no script knew them.
 fn orphans(run: &Run) -> Vec<Value> {
-    let directories: BTreeMap<&Path, ()> = run.files.iter().map(|file| (Path::new(file), ())).collect();
+    let directories: BTreeSet<&Path> = run.files.iter().map(Path::new).collect();
     let is_unknown = |pid: u32| run.guests.iter().all(|guest| guest.pid != Some(pid));
     let described = |one: &crate::qemu::ours::Ours| {
         let pid = one.process.pid().as_raw_nonzero().get().unsigned_abs();
-        (directories.contains_key(&*one.directory) && is_unknown(pid)).then(|| {
+        (directories.contains(&*one.directory) && is_unknown(pid)).then(|| {
             json!({
                 "name": one.process.args.get("name", "guest"), "pid": pid, "started": one.process.started,
                 "qemu": one.process.program.path, "monitor": one.monitor().to_string(),
