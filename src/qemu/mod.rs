@@ -6,3 +6,4 @@ pub mod command_line;
 pub mod guest;
 pub mod monitors;
 pub mod process;
+pub mod successor;

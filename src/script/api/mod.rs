@@ -10,6 +10,7 @@ pub mod launch;
 pub mod migration;
 pub mod options;
 pub mod run;
+pub mod successor;
 pub mod units;
 pub mod vm;
 pub mod wait;
@@ -28,6 +29,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(migration::api),
         exported_module!(options::api),
         exported_module!(run::api),
+        exported_module!(successor::api),
         exported_module!(units::api),
         exported_module!(vm::api),
         exported_module!(wait::api),
