@@ -76,7 +76,7 @@ impl Monitor {
             return Err(argument(
                 command,
                 format!("the monitor of vm `{}` offers no out-of-band execution", self.inner.vm),
-                "",
+                "`vm.qmp(…)` runs it in its turn",
             ));
         }
         self.exchange(command, &arguments, true, None).await

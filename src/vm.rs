@@ -4,9 +4,11 @@
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
 mod attach;
+mod backing;
 mod control;
 mod guard;
 mod memory;
+mod special;
 mod start;
 mod wait;
 
@@ -18,10 +20,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Error, Result};
 use crate::migration::state::Seen;
-use crate::qemu::guest::Heartbeat;
-use crate::qemu::process::{Directory, Process};
+use crate::qemu::directory::Directory;
+use crate::qemu::process::Process;
 
 pub use attach::Where;
+pub use backing::Backend;
 pub use start::Launch;
 pub use wait::Wait;
 
@@ -42,21 +45,18 @@ struct Inner {
     qemu: String,
     args: Vec<String>,
     machine: String,
-    guest: Option<Heartbeat>,
     console_seen: std::sync::Mutex<u64>,
     /// Unknown where only a monitor was found.
     process: Option<Process>,
     control: Control,
-    /// None for a QEMU that somebody else started.
+    /// None for a QEMU that qhop has not started.
     directory: Option<Directory>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         let (Some(directory), Some(process)) = (&self.directory, &self.process) else { return };
-        if process.is_kept() && process.ended().is_none() {
-            directory.keep();
-        }
+        directory.set_kept(process.is_kept() && process.ended().is_none());
     }
 }
 
@@ -109,11 +109,11 @@ impl Vm {
         self.0.directory.as_ref().map(|directory| directory.tail("console")).unwrap_or_default()
     }
 
-    /// A private directory of this `Vm`, removed with it: the place for its sockets. None if somebody else started it.
+    /// A private directory of this `Vm`, removed with it: the place for its sockets. None if qhop has not started it.
     #[must_use]
     pub fn directory(&self) -> Option<String> {
         let directory = self.0.directory.as_ref()?;
-        Some(directory.join("").to_string_lossy().trim_end_matches('/').to_owned())
+        Some(directory.path().to_string_lossy().into_owned())
     }
 
     /// How QEMU ended, or nothing while it runs.

@@ -9,6 +9,7 @@ pub mod decoder;
 pub mod info;
 pub mod line;
 pub mod migration;
+pub mod tree;
 #[cfg(test)]
 #[path = "hmp/tests.rs"]
 mod wire_tests;

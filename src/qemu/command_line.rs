@@ -2,6 +2,9 @@
 //!
 //! Pure: lists of words in, lists of words out; never looks at the host.
 
+use std::path::{Path, PathBuf};
+
+use super::arguments::{Argument, Arguments};
 use crate::monitor::Address;
 use crate::units::parse_size;
 
@@ -105,6 +108,14 @@ pub fn machine_monitor(path: &str) -> [String; 4] {
     ["-chardev".into(), socket, "-mon".into(), "chardev=qhop-qmp,mode=control".into()]
 }
 
+/// The private directory of a QEMU that was started with [`machine_monitor`].
+#[must_use]
+pub fn own_directory(args: &Arguments) -> Option<PathBuf> {
+    let chardevs = args.all("chardev").filter_map(Argument::value);
+    let monitor = chardevs.into_iter().find(|chardev| chardev.get("id").as_deref() == Some("qhop-qmp"))?;
+    Some(Path::new(&monitor.get("path")?).parent()?.to_owned())
+}
+
 /// The arguments for a human monitor at an address.
 #[must_use]
 pub fn human_monitor(address: &Address) -> [String; 2] {
@@ -148,6 +159,13 @@ mod tests {
             with_guest(&words("-machine pc,accel=kvm")).join(" "),
             "-machine pc,accel=kvm -nodefaults"
         );
+    }
+
+    #[test]
+    fn the_directory_of_a_qemu_of_ours_is_found_again() {
+        let args = Arguments::parse(&machine_monitor("/run/a,b/qhop-vm-1/qmp"));
+        assert_eq!(own_directory(&args), Some("/run/a,b/qhop-vm-1".into()));
+        assert_eq!(own_directory(&Arguments::parse(&words("-qmp unix:/run/qmp,server=on"))), None);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// The name of the file that its ROM is kept in.
+    pub const FILE: &str = "heartbeat.rom";
+
     /// How much memory the guest rewrites unless told otherwise. With [`RATE`](Self::RATE) every
     /// page is written once a second, and a migration at QEMU's default bandwidth (128 MiB/s) is short.
     pub const MEMORY: u64 = 16 * MIB;

@@ -2,8 +2,11 @@
 
 pub mod arguments;
 pub mod attached;
+pub mod backing;
 pub mod command_line;
+pub mod directory;
 pub mod guest;
+pub mod memory_file;
 pub mod monitors;
 pub mod process;
 pub mod successor;

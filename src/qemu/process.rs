@@ -1,14 +1,13 @@
-//! A QEMU process on this machine: started, watched, signalled, and the private directory that is its own.
+//! A QEMU process on this machine: started, watched, signalled.
 //!
 //! This module and `monitor` are the only ones that assume that the process is here.
 //! It does not know what a monitor is, nor which options QEMU has.
 
-use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,95 +16,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 use tokio::sync::watch;
 
+use super::directory::{Directory, file_error};
 use crate::error::{Error, Result};
-
-/// How much of a log file is read back at most: the tail explains a failure, the rest is in the file.
-const TAIL_BYTES: u64 = 64 * 1024;
-
-/// The path of a unix socket has 107 bytes at most; the rest is for `/qhop-…/migrate`.
-const BASE_BYTES: usize = 107 - "/qhop-0123456789abcdef-tmptmp/migrate".len();
-
-/// A directory of one `Vm`: sockets, logs, boot sector. Only its owner can enter it (mode 0700).
-///
-/// Dropping it removes it with everything in it, unless it was told to `keep`.
-#[derive(Debug)]
-pub struct Directory {
-    path: PathBuf,
-    kept: AtomicBool,
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if !self.kept.load(Ordering::Relaxed) {
-            // What cannot be removed stays.
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-impl Directory {
-    /// Make a new one under `$XDG_RUNTIME_DIR`, or the system's temporary directory if a socket's path would
-    /// be too long there.
-    pub fn create(name: &str) -> Result<Self> {
-        let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let base = base.filter(|base| base.is_absolute() && base.as_os_str().len() <= BASE_BYTES);
-        let base = base.unwrap_or_else(std::env::temp_dir);
-        let short: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-        tempfile::Builder::new()
-            .prefix(&format!("qhop-{short}-"))
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&base)
-            .map(|directory| Self { path: directory.keep(), kept: AtomicBool::new(false) })
-            .map_err(|error| file_error("create a directory in", &base, &error))
-    }
-
-    /// The path of a file in it.
-    #[must_use]
-    pub fn join(&self, file: &str) -> PathBuf {
-        self.path.join(file)
-    }
-
-    /// Write a file in it, whole.
-    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let path = self.join(file);
-        fs::write(&path, bytes).map_err(|error| file_error("write", &path, &error))?;
-        Ok(path)
-    }
-
-    /// Open a file in it for reading.
-    pub fn open(&self, file: &str) -> Result<File> {
-        let path = self.join(file);
-        File::open(&path).map_err(|error| file_error("read", &path, &error))
-    }
-
-    /// Remove one file; one that is not there is fine.
-    pub fn remove_file(&self, file: &str) {
-        let _ = fs::remove_file(self.join(file));
-    }
-
-    /// Let it outlive this value.
-    pub fn keep(&self) {
-        self.kept.store(true, Ordering::Relaxed);
-    }
-
-    /// What a file holds from byte `from` on; nothing if it is not there (yet).
-    #[must_use]
-    pub fn read_from(&self, file: &str, from: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if let Ok(mut file) = File::open(self.join(file)) {
-            // What could be read before an error is still what the file holds.
-            let _ = file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut bytes));
-        }
-        bytes
-    }
-
-    /// The tail of a text file (64 KiB at most).
-    #[must_use]
-    pub fn tail(&self, file: &str) -> String {
-        let length = fs::metadata(self.join(file)).map_or(0, |data| data.len());
-        String::from_utf8_lossy(&self.read_from(file, length.saturating_sub(TAIL_BYTES))).into_owned()
-    }
-}
 
 /// A running, or ended, QEMU.
 ///
@@ -123,13 +35,17 @@ pub struct Process {
 impl Process {
     /// Start `program` with its standard output and error appended to two files of `directory`.
     ///
-    /// It gets a process group of its own, so that a terminal's Ctrl-C does not reach the guest, and
+    /// Its relative paths lead to `cwd`, where the caller's do if there is none. It gets a process group of its own, so that a terminal's Ctrl-C does not reach the guest, and
     /// no standard input. Must be called within the tokio runtime.
-    pub fn start(program: &str, args: &[String], directory: &Directory) -> Result<Self> {
+    pub fn start(program: &str, args: &[String], cwd: Option<&Path>, directory: &Directory) -> Result<Self> {
         let stdout = log_file(&directory.join("console"))?;
         let stderr = log_file(&directory.join("stderr"))?;
         let failed = |error| start_error(program, &error);
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        if let Some(cwd) = cwd {
+            command.current_dir(cwd);
+        }
+        let mut child = command
             .args(args)
             .stdin(Stdio::null())
             .stdout(stdout)
@@ -241,10 +157,6 @@ fn describe(status: ExitStatus) -> String {
 
 fn log_file(path: &Path) -> Result<File> {
     File::options().create(true).append(true).open(path).map_err(|error| file_error("create", path, &error))
-}
-
-fn file_error(operation: &'static str, path: &Path, error: &std::io::Error) -> Error {
-    Error::File { operation, path: path.display().to_string(), cause: cause(error) }
 }
 
 /// What the system says of a program that it cannot start.

@@ -37,9 +37,26 @@ pub enum Effect {
         /// `kill` or `keep`.
         verb: &'static str,
     },
+    /// Make something that outlives the call.
+    Create {
+        /// What: `a private directory for target`.
+        what: String,
+    },
     /// Read a file.
     Read {
         /// Its path.
+        path: String,
+    },
+    /// Open a file for a QEMU, which gets its descriptor.
+    Open {
+        /// Its path.
+        path: String,
+        /// The name of the `Vm`.
+        vm: String,
+    },
+    /// Write, replace or move a file.
+    Write {
+        /// Its path afterwards.
         path: String,
     },
     /// Read an environment variable.
@@ -58,7 +75,10 @@ impl fmt::Display for Effect {
             Self::Attach { to } => write!(f, "attach to {to}"),
             Self::Command { vm, command } => write!(f, "ask `{vm}`: {command}"),
             Self::Process { vm, verb } => write!(f, "{verb} `{vm}`"),
+            Self::Create { what } => write!(f, "make {what}"),
             Self::Read { path } => write!(f, "read {path}"),
+            Self::Open { path, vm } => write!(f, "open {path} for `{vm}`"),
+            Self::Write { path } => write!(f, "write {path}"),
             Self::Environment { name } => write!(f, "read ${name}"),
         }
     }

@@ -90,6 +90,11 @@ pub fn duration(function: &str, value: &Dynamic) -> Result<Duration> {
     Err(Error::Argument { function: function.to_owned(), cause, hint })
 }
 
+/// A size in bytes: a number or text such as `"512M"`.
+pub fn bytes(function: &str, value: &Dynamic) -> Result<u64> {
+    size(value).map_err(|cause| Error::Argument { function: function.to_owned(), cause, hint: String::new() })
+}
+
 fn size(value: &Dynamic) -> std::result::Result<u64, String> {
     if let Ok(bytes) = value.as_int() {
         return u64::try_from(bytes).map_err(|_| format!("`{bytes}` is no possible size"));

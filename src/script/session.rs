@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::gate::{Effect, Gate};
 use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
+use crate::qemu::directory::Directory;
 use crate::qemu::process::cause;
 use crate::vm::Vm;
 
@@ -63,6 +64,7 @@ struct Inner {
     gate: Gate,
     names: AtomicUsize,
     vms: Mutex<Vec<Vm>>,
+    directories: Mutex<Vec<Directory>>,
     deferred: Mutex<Vec<FnPtr>>,
 }
 
@@ -78,6 +80,7 @@ impl Session {
             gate: Gate::default(),
             names: AtomicUsize::new(1),
             vms: Mutex::default(),
+            directories: Mutex::default(),
             deferred: Mutex::default(),
         }))
     }
@@ -188,6 +191,22 @@ impl Session {
         vms.push(vm.clone());
     }
 
+    /// Make a private directory, and hold it until a QEMU gets it or the run ends.
+    pub fn make_directory(&self, name: &str) -> Result<String> {
+        let directory = Directory::create(name)?;
+        let path = directory.path().to_string_lossy().into_owned();
+        lock(&self.0.directories).push(directory);
+        Ok(path)
+    }
+
+    /// Let go of a directory that was made, for the QEMU that gets it.
+    #[must_use]
+    pub fn take_directory(&self, path: &str) -> Option<Directory> {
+        let mut directories = lock(&self.0.directories);
+        let at = directories.iter().position(|directory| directory.path() == Path::new(path))?;
+        Some(directories.swap_remove(at))
+    }
+
     /// The QEMUs of this run but one.
     #[must_use]
     pub fn others(&self, vm: &Vm) -> Vec<Vm> {
@@ -208,6 +227,7 @@ impl Session {
     /// End every QEMU that the script launched and did not `keep`.
     pub fn retire(&self) {
         let vms = std::mem::take(&mut *lock(&self.0.vms));
+        lock(&self.0.directories).clear();
         self.0.interrupt.rearm();
         let _ = self.block_on(async {
             // All at once: each may need a moment to flush its disks.

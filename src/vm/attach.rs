@@ -9,6 +9,8 @@ use super::{Control, Inner, Vm};
 use crate::error::{Error, Result};
 use crate::monitor::Address;
 use crate::qemu::attached::{Attached, listener};
+use crate::qemu::command_line;
+use crate::qemu::directory::Directory;
 use crate::qemu::monitors::{Place, Protocol};
 use crate::qemu::process::{Process, pidfd};
 
@@ -47,8 +49,11 @@ impl Vm {
             },
         };
         let machine = machine_type(&name, &control).await?;
+        let mut directory = None;
         let (process, qemu, args) = match attached {
             Some(attached) => {
+                directory =
+                    command_line::own_directory(&attached.args).and_then(|path| Directory::adopt(&path));
                 let pid = attached.pid();
                 let qemu = attached.program.path.display().to_string();
                 let args = attached.args.words();
@@ -56,19 +61,9 @@ impl Vm {
             }
             None => (None, String::new(), Vec::new()),
         };
-        let console_seen = std::sync::Mutex::new(0);
-        let (guest, directory) = (None, None);
-        Ok(Self(Arc::new(Inner {
-            name,
-            qemu,
-            args,
-            machine,
-            guest,
-            console_seen,
-            process,
-            control,
-            directory,
-        })))
+        let console_seen = directory.as_ref().map_or(0, |directory: &Directory| directory.length("console"));
+        let console_seen = std::sync::Mutex::new(console_seen);
+        Ok(Self(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a `Vm` is controlled: by a machine monitor, or, where there is none, by a human one that is spoken to in
 //! translation. Callers need not know which.
 
+use std::os::fd::BorrowedFd;
+
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -46,6 +48,34 @@ impl Control {
                     cause,
                 })
             }
+        }
+    }
+
+    /// Run one QMP command out of band; over a human monitor there is nothing better than a line of its own.
+    pub async fn execute_oob(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
+        match self {
+            Self::Machine(monitor) => monitor.execute_oob(command, arguments).await,
+            Self::Human(..) => self.execute(vm, command, arguments).await,
+        }
+    }
+
+    /// Run one QMP command that takes a descriptor along.
+    pub async fn execute_with_fd(
+        &self,
+        vm: &str,
+        command: &str,
+        arguments: Value,
+        fd: BorrowedFd<'_>,
+    ) -> Result<Value> {
+        match self {
+            Self::Machine(monitor) => monitor.execute_with_fd(command, arguments, fd).await,
+            Self::Human(..) => Err(Error::Argument {
+                function: command.to_owned(),
+                cause: format!(
+                    "vm `{vm}` has only a human monitor, and qhop passes descriptors to a QMP one"
+                ),
+                hint: "start it with a QMP monitor: `-qmp unix:/path,server=on,wait=off`".to_owned(),
+            }),
         }
     }
 

@@ -9,8 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::Vm;
 use crate::error::{Error, Result};
-use crate::qemu::guest::{Check, Intact, STATUS};
-use crate::qemu::process::{Directory, cause};
+use crate::qemu::directory::Directory;
+use crate::qemu::guest::{Check, Heartbeat, Intact, STATUS};
+use crate::qemu::process::cause;
 
 /// How much of the guest's memory is looked at in one go.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -19,7 +20,8 @@ impl Vm {
     /// Stop the guest, compare its memory with what it must have written, and let it go on.
     pub async fn check_memory(&self) -> Result<Intact> {
         // Of a QEMU that somebody else started it is not known; the memory itself will tell.
-        if self.0.guest.is_none() && self.0.directory.is_some() {
+        let has_rom = self.args().iter().any(|word| word.ends_with(Heartbeat::FILE));
+        if !has_rom && self.0.directory.is_some() {
             return Err(Error::Argument {
                 function: "check_memory".to_owned(),
                 cause: format!("vm `{}` does not run the built-in guest", self.name()),

@@ -1,5 +1,6 @@
 //! Starting a QEMU: its command line completed, its process started, its monitor reached.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use super::{Control, Inner, Vm, with_last_words};
 use crate::error::{Error, Result};
 use crate::monitor::Address;
 use crate::qemu::command_line;
+use crate::qemu::directory::Directory;
 use crate::qemu::guest::Heartbeat;
-use crate::qemu::process::{Directory, Process};
+use crate::qemu::process::Process;
 
 /// How long QEMU may take from its start to an answer on its monitor.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,7 +21,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What to start: the options of a script's `launch`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Launch {
     /// What errors call it; also QEMU's `-name` if the arguments give none.
     pub name: String,
@@ -33,6 +35,12 @@ pub struct Launch {
     pub keep: bool,
     /// The address of a human monitor to open in place of a QMP one.
     pub monitor: Option<Address>,
+    /// Its private directory, with files in it that `args` name; a new one if there is none.
+    pub directory: Option<Directory>,
+    /// Where its relative paths lead; where qhop's do if not given.
+    pub cwd: Option<PathBuf>,
+    /// Whether `args` are all that the guest is to have: no name, console or display is added.
+    pub bare: bool,
 }
 
 struct Started {
@@ -45,26 +53,20 @@ struct Started {
 impl Vm {
     /// Start a QEMU and connect to it. When this returns, QEMU answers commands: its options were
     /// accepted and its devices exist.
-    pub async fn launch(launch: Launch) -> Result<Self> {
-        let directory = Directory::create(&launch.name)?;
+    pub async fn launch(mut launch: Launch) -> Result<Self> {
+        let directory = match launch.directory.take() {
+            Some(directory) => directory,
+            None => Directory::create(&launch.name)?,
+        };
+        // A console that is continued: what is there was seen by others.
+        let console_seen = std::sync::Mutex::new(directory.length("console"));
         let Started { args, process, control, machine } = start(&launch, &directory).await?;
         if launch.keep {
             process.keep();
         }
-        let Launch { name, qemu, guest, .. } = launch;
+        let Launch { name, qemu, .. } = launch;
         let (process, directory) = (Some(process), Some(directory));
-        let console_seen = std::sync::Mutex::new(0);
-        Ok(Self(Arc::new(Inner {
-            name,
-            qemu,
-            args,
-            machine,
-            guest,
-            console_seen,
-            process,
-            control,
-            directory,
-        })))
+        Ok(Self(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
     }
 }
 
@@ -72,19 +74,19 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
     let console = directory.join("console");
     let mut args = launch.args.clone();
     if let Some(guest) = &launch.guest {
-        let rom = directory.write("heartbeat.rom", &guest.option_rom())?;
+        let rom = directory.write(Heartbeat::FILE, &guest.option_rom())?;
         args.extend(Heartbeat::arguments(&rom.to_string_lossy()));
     }
     let socket = Address::Unix(directory.join("qmp"));
-    let (mut args, address) = (
-        command_line::complete(&args, &launch.name, &console.to_string_lossy()),
-        launch.monitor.as_ref().unwrap_or(&socket),
-    );
+    if !launch.bare {
+        args = command_line::complete(&args, &launch.name, &console.to_string_lossy());
+    }
+    let address = launch.monitor.as_ref().unwrap_or(&socket);
     match &launch.monitor {
         None => args.extend(command_line::machine_monitor(&directory.join("qmp").to_string_lossy())),
         Some(address) => args.extend(command_line::human_monitor(address)),
     }
-    let process = Process::start(&launch.qemu, &args, directory)?;
+    let process = Process::start(&launch.qemu, &args, launch.cwd.as_deref(), directory)?;
     let ready = async {
         let control = connect(&launch.name, address, &process).await?;
         // A greeting is no proof of life: QEMU greets before its devices exist, and may still

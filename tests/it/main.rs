@@ -15,5 +15,6 @@ mod human;
 mod imports;
 mod interrupt;
 mod migrate;
+mod monitor;
 mod readme;
 mod tidy;

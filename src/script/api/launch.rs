@@ -1,5 +1,7 @@
 //! Starting a QEMU.
 
+use std::path::PathBuf;
+
 use rhai::Map;
 use rhai::plugin::*;
 
@@ -19,7 +21,9 @@ pub mod api {
     /// architecture if not given), `args` (one string with shell quoting, or an array), `name`,
     /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB }`: how much memory
     /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script),
-    /// `monitor` (the address of a human monitor to open and use in place of QMP: `"telnet:127.0.0.1:4321"`).
+    /// `monitor` (the address of a human monitor to open and use in place of QMP: `"telnet:127.0.0.1:4321"`),
+    /// `directory` (one of `private_directory`, for QEMU to have), `cwd` (where its relative paths lead), `bare` (add nothing
+    /// to `args` but a monitor).
     ///
     /// ```rhai
     /// let vm = launch(#{ name: "guest", guest: "heartbeat" });
@@ -33,6 +37,21 @@ pub mod api {
         let vm = session.perform(effect, Vm::launch(launch))?;
         session.adopt(&vm);
         Ok(vm)
+    }
+
+    /// A new directory that only its owner can enter, for the files and sockets of a QEMU that is to be launched with
+    /// `directory`. It goes when that QEMU goes, or else when the script ends.
+    ///
+    /// ```rhai
+    /// let directory = private_directory("guest");
+    /// let vm = launch(#{ guest: "heartbeat", directory: directory, args: `-qmp unix:${directory}/second,server=on,wait=off` });
+    /// assert_eq(vm.directory, directory);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn private_directory(ctx: NativeCallContext, name: &str) -> ScriptResult<String> {
+        let session = Session::of(&ctx);
+        session.pass(Effect::Create { what: format!("a private directory for `{name}`") })?;
+        Ok(session.make_directory(name)?)
     }
 
     /// Take hold of a QEMU that somebody else started, by its process id (a number or digits), the address of a monitor
@@ -97,8 +116,10 @@ fn place(to: &Dynamic) -> Result<Where> {
     Ok(Where { pid, monitors })
 }
 
+const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
+
 fn launch_options(session: &Session, options: Map) -> Result<Launch> {
-    let mut options = Options::new("launch", options, &["qemu", "args", "name", "guest", "keep", "monitor"])?;
+    let mut options = Options::new("launch", options, KNOWN)?;
     let mut args = match options.take("args") {
         Some(args) => words(&args, &options)?,
         None => Vec::new(),
@@ -114,7 +135,17 @@ fn launch_options(session: &Session, options: Map) -> Result<Launch> {
     if guest.is_some() {
         args = command_line::with_guest(&args);
     }
+    let directory = options.string("directory")?.map(|path| {
+        session.take_directory(&path).ok_or_else(|| Error::Argument {
+            function: "launch".to_owned(),
+            cause: format!("`{path}` is no directory that waits for a QEMU"),
+            hint: "make one by `private_directory(name)`, for each QEMU its own".to_owned(),
+        })
+    });
     Ok(Launch {
+        directory: directory.transpose()?,
+        cwd: options.string("cwd")?.map(PathBuf::from),
+        bare: options.flag("bare")?,
         name: options.string("name")?.unwrap_or_else(|| session.next_name()),
         qemu: options.string("qemu")?.unwrap_or_else(default_program),
         keep: options.flag("keep")?,

@@ -5,10 +5,13 @@
 #![allow(missing_docs, clippy::must_use_candidate, clippy::unwrap_used)]
 
 pub mod error;
+pub mod files;
 pub mod guest;
 pub mod launch;
+pub mod memory;
 pub mod migration;
 pub mod options;
+pub mod plan;
 pub mod run;
 pub mod successor;
 pub mod units;
@@ -21,13 +24,17 @@ use rhai::{Engine, exported_module};
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::error::Error>("Error");
     engine.register_type_with_name::<crate::vm::Vm>("Vm");
+    engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
         exported_module!(error::api),
+        exported_module!(files::api),
         exported_module!(guest::api),
         exported_module!(launch::api),
+        exported_module!(memory::api),
         exported_module!(migration::api),
         exported_module!(options::api),
+        exported_module!(plan::api),
         exported_module!(run::api),
         exported_module!(successor::api),
         exported_module!(units::api),

@@ -43,6 +43,62 @@ pub mod api {
         Session::of(&ctx).perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
     }
 
+    /// `qmp`, out of band: QEMU does it at once, even where its main loop hangs. Few commands can be sent so:
+    /// `migrate-pause`, `migrate-recover`, `yank`, `query-yank`. Over a human monitor they are lines like all others.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// let error = assert_throws(|| vm.qmp_oob("migrate-pause"), "qmp");
+    /// assert(error.message.contains("postcopy"), "there is none that could pause");
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn qmp_oob(ctx: NativeCallContext, vm: &mut Vm, name: &str) -> ScriptResult<Dynamic> {
+        qmp_oob_with(ctx, vm, name, Map::new())
+    }
+
+    /// `qmp_oob` with arguments.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// assert_throws(|| vm.qmp_oob("migrate-recover", #{ uri: "tcp:127.0.0.1:0" }), "qmp");
+    /// ```
+    #[rhai_fn(name = "qmp_oob", return_raw, pure)]
+    pub fn qmp_oob_with(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        name: &str,
+        arguments: Map,
+    ) -> ScriptResult<Dynamic> {
+        let arguments = super::arguments(name, arguments)?;
+        Session::of(&ctx)
+            .perform(command(vm, name), vm.qmp_oob(name, arguments))
+            .map(|reply| to_dynamic(&reply))
+    }
+
+    /// `qmp` for the commands that take a file descriptor along, `getfd` and `add-fd`: that of the file at `path`,
+    /// opened for reading, and for writing where that is allowed. It needs a QMP monitor on a unix socket.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// vm.qmp_fd("getfd", #{ fdname: "nothing" }, "/dev/null");
+    /// vm.qmp("closefd", #{ fdname: "nothing" });
+    /// let added = vm.qmp_fd("add-fd", #{ "fdset-id": 1 }, "/dev/null");
+    /// assert_eq(added["fdset-id"], 1);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn qmp_fd(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        name: &str,
+        arguments: Map,
+        path: &str,
+    ) -> ScriptResult<Dynamic> {
+        let arguments = super::arguments(name, arguments)?;
+        let session = Session::of(&ctx);
+        session.pass(Effect::Open { path: path.to_owned(), vm: vm.name().to_owned() })?;
+        session.perform(command(vm, name), vm.qmp_fd(name, arguments, path)).map(|reply| to_dynamic(&reply))
+    }
+
     /// Send one line to the human monitor and return what it prints. A line that QEMU rejects is an error.
     ///
     /// ```rhai
