@@ -56,12 +56,23 @@ pub struct Facts {
     pub memory_path: Option<String>,
     /// The machine's name for its RAM, from `query-machines`.
     pub default_ram_id: Option<String>,
-    /// Where another process finds a shared backend's memory: backend → `/proc/PID/fd/N`.
-    pub backing: BTreeMap<String, String>,
+    /// Where another process finds a shared backend's memory: backend → `/proc/PID/fd/N`, or what `vm.backing()`
+    /// says of it.
+    pub backing: BTreeMap<String, Json>,
     /// For a rehearsal, the private view of each backend; that of the default RAM may be called "".
     pub views: BTreeMap<String, String>,
     /// The texts of the files that `-readconfig` names.
     pub readconfig: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Where another process finds a shared backend's memory.
+    fn shared_path(&self, id: &str) -> Option<String> {
+        let backing = self.backing.get(id)?;
+        let private = backing.get("share") == Some(&Json::Bool(false));
+        let path = backing.as_str().or_else(|| backing.get("path")?.as_str())?;
+        (!private).then(|| path.to_owned())
+    }
 }
 
 /// How the target backs the guest's memory.

@@ -67,11 +67,17 @@ fn drives_of(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argum
         _ => None,
     };
     let files: Vec<String> = list.iter().filter_map(written).collect();
-    // Drives whose image the command line does not know.
-    let mut strangers: Vec<&Json> = live
+    let ids = list
         .iter()
-        .filter(|drive| !text(drive, "device").is_empty() && !files.contains(&file(drive)))
-        .collect();
+        .filter(|argument| argument.name() == "drive")
+        .filter_map(|drive| drive.value()?.get("id"));
+    let named: Vec<String> = ids.chain(roots(&list)).collect();
+    // Drives of the command line, without an id, whose image it does not know.
+    let is_stranger = |drive: &&Json| {
+        let name = text(drive, "device");
+        !name.is_empty() && !named.iter().any(|known| known == name) && !files.contains(&file(drive))
+    };
+    let mut strangers: Vec<&Json> = live.iter().filter(is_stranger).collect();
     list.into_iter()
         .map(|argument| {
             let Some(old) = written(&argument) else { return argument };

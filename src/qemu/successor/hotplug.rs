@@ -3,7 +3,7 @@
 //!
 //! Pure.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::draft::Draft;
 use super::objects::{ADDED, switch, word};
@@ -127,10 +127,10 @@ impl<'a> Device<'a> {
         if let Some(bus) = self.bus() {
             say("bus", bus);
         }
-        if let Some(addr) = self.address() {
+        let properties = self.0.get("properties").and_then(Json::as_object);
+        if let Some(addr) = properties.and_then(address) {
             say("addr", &addr);
         }
-        let properties = self.0.get("properties").and_then(Json::as_object);
         for (name, value) in properties.into_iter().flatten() {
             if self.counts(name, value) {
                 // An empty `romfile` says that there is none.
@@ -138,18 +138,6 @@ impl<'a> Device<'a> {
             }
         }
         words.join(",")
-    }
-
-    /// On PCI a slot and function, of memory a number.
-    fn address(&self) -> Option<String> {
-        let addr = self.property("addr")?;
-        if let Some(legacy) = self.property("legacy-addr").and_then(Json::as_str) {
-            return Some(legacy.to_owned());
-        }
-        match (addr.as_u64(), self.property("multifunction")) {
-            (Some(devfn), Some(_)) => Some(format!("{:02x}.{:x}", devfn >> 3, devfn & 7)),
-            _ => word(addr),
-        }
     }
 
     /// Whether a property must be said: it is one that a user can set, and has not the value that it has by itself.
@@ -175,6 +163,29 @@ impl<'a> Device<'a> {
             Some(None) => value != &Json::from(-1),
         }
     }
+}
+
+/// On PCI a slot and function, of memory a number.
+fn address(properties: &Map<String, Json>) -> Option<String> {
+    let addr = properties.get("addr")?;
+    if let Some(legacy) = properties.get("legacy-addr").and_then(Json::as_str) {
+        return Some(legacy.to_owned());
+    }
+    match (addr.as_u64(), properties.get("multifunction")) {
+        (Some(devfn), Some(_)) => Some(format!("{:02x}.{:x}", devfn >> 3, devfn & 7)),
+        _ => word(addr),
+    }
+}
+
+/// The place of a device on its bus, as far as QEMU has chosen it.
+pub(super) fn places(properties: &Map<String, Json>) -> Vec<(&'static str, String)> {
+    let others = ["nr", "scsi-id", "lun", "slot"].into_iter().filter_map(|key| {
+        let place = word(properties.get(key)?)?;
+        place.parse::<u32>().is_ok().then_some((key, place))
+    });
+    // A root port's slot is none of a bus.
+    let others = others.filter(|(key, _)| *key != "slot" || properties.contains_key("memdev"));
+    address(properties).map(|addr| ("addr", addr)).into_iter().chain(others).collect()
 }
 
 /// What is said in another way, follows from something else, or cannot be set.

@@ -42,8 +42,8 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
     let persistent = value.is_on("pmem") == Some(true);
     let (path, why) = match (draft.facts.memory, kind.as_str()) {
         (Memory::Keep, "memory-backend-memfd" | "memory-backend-file") if shared => {
-            match draft.facts.backing.get(&id) {
-                Some(path) => (path.clone(), "it is the source's memory"),
+            match draft.facts.shared_path(&id) {
+                Some(path) => (path, "it is the source's memory"),
                 None => return argument,
             }
         }

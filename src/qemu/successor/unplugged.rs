@@ -5,6 +5,7 @@
 use serde_json::Value as Json;
 
 use super::draft::Draft;
+use super::hotplug;
 use crate::qemu::arguments::Argument;
 
 const WHY: &str = "it was unplugged after the start";
@@ -99,7 +100,8 @@ fn devices(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
         list.iter().filter(is).count()
     };
     let all = list.clone();
-    list.into_iter()
+    let list: Vec<Argument> = list
+        .into_iter()
         .filter(|argument| {
             if argument.name() != "device" {
                 return true;
@@ -127,6 +129,37 @@ fn devices(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
                 draft.changed(argument, None, WHY, None);
             }
             !gone
+        })
+        .collect();
+    if list.len() == all.len() { list } else { pinned(draft, list, live) }
+}
+
+/// Where something is missing, what comes after it would move up: every device gets the place that it has.
+fn pinned(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argument> {
+    list.into_iter()
+        .map(|argument| {
+            let Some(id) = id(&argument).filter(|_| argument.name() == "device") else { return argument };
+            let path = format!("/machine/peripheral/{id}");
+            let device =
+                live.iter().find(|device| device.get("path").and_then(Json::as_str) == Some(path.as_str()));
+            let Some((mut value, properties)) =
+                argument.value().zip(device.and_then(|device| device.get("properties")?.as_object()))
+            else {
+                return argument;
+            };
+            let mut moved = false;
+            for (key, place) in hotplug::places(properties) {
+                if value.get(key).is_none() {
+                    value.set(key, &place);
+                    moved = true;
+                }
+            }
+            if !moved {
+                return argument;
+            }
+            let new = argument.with(&value);
+            draft.changed(&argument, Some(&new), "a device before it was unplugged", None);
+            new
         })
         .collect()
 }
