@@ -16,6 +16,7 @@ pub mod process;
 pub mod pulse;
 pub mod record;
 pub mod run;
+pub mod successor;
 pub mod units;
 pub mod vm;
 pub mod wait;
@@ -42,6 +43,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(process::api),
         exported_module!(record::api),
         exported_module!(run::api),
+        exported_module!(successor::api),
         exported_module!(units::api),
         exported_module!(vm::api),
         exported_module!(wait::api),
