@@ -79,6 +79,19 @@ pub enum Command {
         /// The recipe's name
         recipe: String,
     },
+    /// List the guests that qhop started or moved and that live still, and the runs that were left undone
+    Ps,
+    /// Finish or undo what a qhop that died has left undone
+    Recover {
+        /// The run, as `qhop ps` names it; the only one if there is one
+        run: Option<String>,
+        /// Change nothing, and say what is where
+        #[arg(long)]
+        dry_run: bool,
+        /// End the QEMUs, too, that its script had launched and would have ended
+        #[arg(long)]
+        end: bool,
+    },
     /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
     Doctor,
     /// A recipe in place of a subcommand

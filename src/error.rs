@@ -149,6 +149,14 @@ pub enum Error {
         /// Why, in the system's words.
         cause: String,
     },
+    /// The machine is not in a state for it.
+    #[error("{message}")]
+    Environment {
+        /// What cannot be done, and why.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// The record of a run cannot be kept.
     #[error("this run keeps no record: {cause}")]
     Record {
@@ -191,7 +199,7 @@ impl Error {
             Self::Refused { .. } => "refused",
             Self::Usage { .. } => "usage",
             Self::File { .. } => "file",
-            Self::Record { .. } => "environment",
+            Self::Environment { .. } | Self::Record { .. } => "environment",
             Self::Memory { .. } => "memory",
             Self::Interrupted { .. } => "interrupted",
         }
@@ -222,6 +230,7 @@ impl Error {
             | Self::Attach { hint, .. }
             | Self::Argument { hint, .. }
             | Self::Refused { hint, .. }
+            | Self::Environment { hint, .. }
             | Self::Usage { hint, .. } => hint,
             Self::Record { .. } => {
                 "make room there, or set `XDG_STATE_HOME` to a directory that can be written to; \

@@ -3,6 +3,8 @@
 
 mod eval;
 mod list;
+mod ps;
+mod recover;
 mod run;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -21,6 +23,10 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::Doctor => run::run(&["doctor".to_owned()], &mut common),
         Command::Eval { expression } => eval::eval(&expression, &common),
         Command::List => list::list(&common),
+        Command::Ps => ps::ps(&common),
+        Command::Recover { run, dry_run, end } => {
+            recover::recover(run.as_deref(), recover::Manner { dry_run, end }, &common)
+        }
         Command::New { recipe } => list::new(&recipe),
     };
     (common, result)

@@ -2,7 +2,7 @@
 //!
 //! Pure. A line that cannot be read is passed over: the last one may be half, when the disk was full or the host died.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A run, as far as its record tells.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -111,7 +111,7 @@ impl Run {
     pub fn doing(&self) -> String {
         match self.open().last() {
             Some(course) => course.doing(),
-            None => "no guest was being moved".to_owned(),
+            None => "moving no guest".to_owned(),
         }
     }
 
@@ -206,13 +206,8 @@ impl Guest {
     /// Whether a detail of a step means this QEMU.
     #[must_use]
     pub fn is(&self, reference: &Value) -> bool {
-        if !reference.is_object() {
-            return false;
-        }
-        match number(reference, "pid") {
-            Some(pid) => self.pid == Some(pid) && self.started == reference["started"].as_u64(),
-            None => self.pid.is_none() && self.monitor == text(reference, "monitor"),
-        }
+        let own = json!({ "pid": self.pid, "started": self.started, "monitor": self.monitor });
+        reference.is_object() && is_same(&own, reference)
     }
 }
 
@@ -235,18 +230,18 @@ impl Course {
         self.steps.iter().any(|known| known == step)
     }
 
-    /// In words: ``at the step `switch` of moving `source` to `target` ``.
+    /// In words: ``moving `source` to `target`, at the step `switch` ``.
     #[must_use]
     pub fn doing(&self) -> String {
         let name = |end: &str| self.details.get(end).map(|vm| text(vm, "name"));
         let target = name("target").map(|target| format!(" to `{target}`")).unwrap_or_default();
-        format!("at the step `{}` of moving `{}`{target}", self.step(), name("source").unwrap_or_default())
+        format!("moving `{}`{target}, at the step `{}`", name("source").unwrap_or_default(), self.step())
     }
 
     /// Whether a step with these details belongs to it.
     fn takes(&self, details: &Map<String, Value>) -> bool {
         let same = |end: &str| match (self.details.get(end), details.get(end)) {
-            (Some(ours), Some(theirs)) => ours == theirs,
+            (Some(ours), Some(theirs)) => is_same(ours, theirs),
             _ => true,
         };
         same("source") && same("target")
@@ -260,7 +255,24 @@ impl Course {
             _ => {}
         }
         self.steps.push(step.to_owned());
-        self.details.extend(details.clone());
+        for (name, detail) in details {
+            // Who the ends are is known best while they live.
+            if !["source", "target"].contains(&name.as_str()) || !self.details.contains_key(name) {
+                self.details.insert(name.clone(), detail.clone());
+            }
+        }
+    }
+}
+
+/// Whether two details mean the same QEMU. Of one that has ended, nobody knows when it started.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (number(one, "pid"), number(other, "pid")) {
+        (Some(a), Some(b)) => {
+            let (since, until) = (one["started"].as_u64(), other["started"].as_u64());
+            a == b && (since == until || since.is_none() || until.is_none())
+        }
+        (None, None) => one["monitor"] == other["monitor"],
+        _ => false,
     }
 }
 
@@ -275,7 +287,6 @@ fn number(value: &Value, key: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn vm(name: &str, pid: u32) -> Value {
         json!({ "name": name, "pid": pid, "started": 10 * pid })
@@ -300,7 +311,7 @@ mod tests {
         let run = read(&[json!({ "end": "ok" })]);
         assert_eq!((run.title.as_str(), run.pid, run.started, run.at), ("a.rhai", 7, Some(70), 1_000));
         assert_eq!(run.end.as_deref(), Some("ok"));
-        assert_eq!(run.doing(), "no guest was being moved");
+        assert_eq!(run.doing(), "moving no guest");
     }
 
     #[test]
@@ -321,7 +332,7 @@ mod tests {
     fn a_course_is_open_until_it_is_done() {
         let run = read(&[step("agree"), step("migrate"), step("done"), step("agree")]);
         assert_eq!(run.courses.len(), 2);
-        assert_eq!(run.doing(), "at the step `agree` of moving `source` to `target`");
+        assert_eq!(run.doing(), "moving `source` to `target`, at the step `agree`");
         assert!(!run.courses[0].is_open());
     }
 
@@ -331,7 +342,7 @@ mod tests {
         let mut lines = vec![plan, step("agree"), step("migrate"), step("done"), step("give back")];
         let run = read(&lines);
         assert_eq!(run.courses.len(), 1);
-        assert_eq!(run.doing(), "at the step `give back` of moving `source` to `target`");
+        assert_eq!(run.doing(), "moving `source` to `target`, at the step `give back`");
         lines.push(step("done"));
         assert_eq!(read(&lines).open().count(), 0);
     }
@@ -341,7 +352,7 @@ mod tests {
         let other = json!({ "step": "agree", "details": { "source": vm("a", 3), "target": vm("b", 4) } });
         let run = read(&[step("agree"), other, step("migrate"), step("done")]);
         assert_eq!(run.courses.len(), 2);
-        assert_eq!(run.doing(), "at the step `agree` of moving `a` to `b`");
+        assert_eq!(run.doing(), "moving `a` to `b`, at the step `agree`");
     }
 
     #[test]

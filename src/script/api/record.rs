@@ -1,6 +1,6 @@
 //! The record of the run: what a script notes in it, and what the next qhop reads of it.
 
-use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::monitor::Address;
-use crate::qemu::attached::started;
+use crate::qemu::attached::{Attached, started};
 use crate::qemu::directory::Directory;
-use crate::qemu::ours::ours;
+use crate::qemu::ours::{Ours, ours};
+use crate::qemu::process::{Process, pidfd};
 use crate::record::run::{Course, Guest};
 use crate::record::{Run, Store};
 use crate::script::gate::Effect;
@@ -36,9 +37,10 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn step(ctx: NativeCallContext, name: &str, details: Map) -> ScriptResult<()> {
         let session = Session::of(&ctx);
-        session.complain();
         let details = super::noted(&Dynamic::from_map(details));
-        Ok(session.gate().record().map_or(Ok(()), |record| record.step(name, &details))?)
+        let noted = session.gate().record().map_or(Ok(()), |record| record.step(name, &details));
+        session.complain();
+        Ok(noted?)
     }
 
     /// The QEMUs that qhop has started or moved on this machine and that live still, whichever run it was: `name`, `pid`,
@@ -53,13 +55,8 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn guests(ctx: NativeCallContext) -> ScriptResult<Array> {
         let effect = Effect::Read { path: "the records of all runs".to_owned() };
-        let recorded: Vec<Guest> = Store::find()
-            .map(|store| store.runs())
-            .unwrap_or_default()
-            .into_iter()
-            .filter(Run::is_of_this_boot)
-            .flat_map(|run| run.guests)
-            .collect();
+        let recorded: Vec<Guest> = Store::find().map(|store| store.runs()).unwrap_or_default().into_iter()
+            .filter(Run::is_of_this_boot).flat_map(|run| run.guests).collect();
         let found = Session::of(&ctx).perform(effect, async { Ok(survey(&recorded).await) })?;
         Ok(found.iter().map(to_dynamic).collect())
     }
@@ -93,8 +90,7 @@ pub mod api {
         }
         let effect = Effect::Attach { to: format!("`{}`, process {}", text("name"), guest["pid"]) };
         let monitors = text("monitor").parse::<Address>().ok().into_iter().collect();
-        let vm = session
-            .perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
+        let vm = session.perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
         // What it was when the record was read, it may not be any more.
         if vm.reference()["started"] != guest["started"] {
             return Ok(Vm::departed(&text("name"), &text("qemu")));
@@ -103,18 +99,51 @@ pub mod api {
         Ok(vm)
     }
 
-    /// Remove the private directory of a QEMU that has ended, if that is what it is.
+    /// End a QEMU that a record speaks of (`SIGKILL`), if it is still that process, and wait until it has ended.
     ///
     /// ```rhai
-    /// remove_directory("/no/such/qhop-directory");
+    /// end_process(#{ name: "source", pid: (), started: (), alive: false });
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn remove_directory(ctx: NativeCallContext, path: &str) -> ScriptResult<()> {
+    pub fn end_process(ctx: NativeCallContext, guest: Map) -> ScriptResult<()> {
+        let guest = super::noted(&Dynamic::from_map(guest));
+        let vm = guest["name"].as_str().unwrap_or_default().to_owned();
+        Session::of(&ctx).perform(Effect::Process { vm, verb: "kill" }, async {
+            super::end(&guest).await;
+            Ok(())
+        })
+    }
+
+    /// Remove a file or a private directory that qhop has made for a QEMU, if that is what it is.
+    ///
+    /// ```rhai
+    /// remove_left_over("/no/such/qhop-directory");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn remove_left_over(ctx: NativeCallContext, path: &str) -> ScriptResult<()> {
         Session::of(&ctx).pass(Effect::Write { path: path.to_owned() })?;
-        if let Some(directory) = Directory::adopt(Path::new(path)) {
+        let path = Path::new(path);
+        if let Some(directory) = Directory::adopt(path) {
             directory.set_kept(false);
+        } else if path.is_file() && path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"qhop-")) {
+            // What cannot be removed stays.
+            let _ = std::fs::remove_file(path);
         }
         Ok(())
+    }
+}
+
+async fn end(guest: &Value) {
+    // One that cannot be looked at has ended, or is somebody else's.
+    let Ok(attached) = Attached::to(guest["pid"].as_i64().unwrap_or_default()) else { return };
+    if guest["started"].as_u64() != Some(attached.started) {
+        return;
+    }
+    let pid = attached.pid();
+    if let Ok(watched) = pidfd(pid) {
+        let process = Process::attach(pid, attached.into_pidfd(), watched);
+        process.kill();
+        process.wait().await;
     }
 }
 
@@ -145,10 +174,7 @@ fn noted(value: &Dynamic) -> Value {
 
 /// A run for the one who recovers it.
 fn described(run: &Run) -> Value {
-    let lives = |guest: &Guest| {
-        run.is_of_this_boot()
-            && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started)
-    };
+    let lives = |guest: &Guest| run.is_of_this_boot() && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started);
     let guest = |guest: &Guest| {
         json!({
             "name": guest.name, "pid": guest.pid, "started": guest.started, "qemu": guest.qemu,
@@ -161,7 +187,7 @@ fn described(run: &Run) -> Value {
     };
     let course = |course: &Course| {
         json!({
-            "steps": course.steps, "details": course.details,
+            "doing": course.doing(), "steps": course.steps, "details": course.details,
             "source": end(course, "source"), "target": end(course, "target"),
         })
     };
@@ -175,16 +201,16 @@ fn described(run: &Run) -> Value {
 
 /// The QEMUs that it had started, but not yet taken hold of, when it died: no script knew them.
 fn orphans(run: &Run) -> Vec<Value> {
-    let directories: BTreeSet<&Path> = run.files.iter().map(Path::new).collect();
+    let is_its = |directory: &Path| run.files.iter().any(|file| Path::new(file) == directory);
     let is_unknown = |pid: u32| run.guests.iter().all(|guest| guest.pid != Some(pid));
-    let described = |one: &crate::qemu::ours::Ours| {
+    let described = |one: &Ours| {
         let pid = one.process.pid().as_raw_nonzero().get().unsigned_abs();
-        (directories.contains(&*one.directory) && is_unknown(pid)).then(|| {
+        (is_its(&one.directory) && is_unknown(pid)).then(|| {
             json!({
                 "name": one.process.args.get("name", "guest"), "pid": pid, "started": one.process.started,
                 "qemu": one.process.program.path, "monitor": one.monitor().to_string(),
                 "directory": one.directory, "kept": false, "launched": true, "throwaway": false,
-                "alive": true, "orphan": true,
+                "alive": true,
             })
         })
     };
