@@ -4,6 +4,7 @@
 // What the plugin macros generate has neither docs nor `#[must_use]`, and unwraps what the engine has checked.
 #![allow(missing_docs, clippy::must_use_candidate, clippy::unwrap_used)]
 
+pub mod command;
 pub mod error;
 pub mod files;
 pub mod guest;
@@ -31,6 +32,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
+        exported_module!(command::api),
         exported_module!(error::api),
         exported_module!(files::api),
         exported_module!(guest::api),
