@@ -38,6 +38,7 @@ pub mod host;
 pub mod migration;
 pub mod monitor;
 pub mod qemu;
+pub mod repl;
 pub mod script;
 pub mod units;
 pub mod vm;
