@@ -56,7 +56,7 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
             }
         }
         (Memory::Private, "memory-backend-memfd" | "memory-backend-file") if shared && !persistent => {
-            return private(draft, argument, value, &id);
+            return private(draft, &argument, value, &id);
         }
         _ => return argument,
     };
@@ -121,7 +121,7 @@ fn file_of(draft: &mut Draft, id: &str) -> Option<String> {
     Some(if draft.first_backend(id) { path } else { format!("{path}-{id}") })
 }
 
-fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) -> Argument {
+fn private(draft: &mut Draft, argument: &Argument, mut value: Value, id: &str) -> Argument {
     let canonical = canonical(draft.facts, id, "");
     for key in [
         "mem-path",
@@ -148,7 +148,7 @@ fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) ->
         }
     }
     let new = argument.with(&value);
-    draft.changed(&argument, Some(&new), "a copy must not be written over the source's memory", None);
+    draft.changed(argument, Some(&new), "a copy must not be written over the source's memory", None);
     new
 }
 
@@ -209,7 +209,7 @@ fn size(facts: &Facts, list: &[Argument], id: &str) -> Option<u64> {
         .flatten()
         .find(|backend| backend.get("id").and_then(|id| id.as_str()) == Some(id));
     live.and_then(|backend| backend.get("size")?.as_u64())
-        .or_else(|| command_line::memory(&Arguments::from_iter(list.iter().cloned()).words()).ok())
+        .or_else(|| command_line::memory(&list.iter().cloned().collect::<Arguments>().words()).ok())
 }
 
 /// Let the machine take the object: in the option that names the machine's type.
