@@ -103,6 +103,8 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(processor::processor(source, target));
     let devices = devices::devices(source, target);
     findings.extend(memory::memory(source, target, !devices.is_empty()));
+    let other_nodes = findings.iter().any(|finding| ["cpu", "memory"].contains(&finding.subject.as_str()));
+    findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target));
     findings.extend(agreement::agreement(source, target));

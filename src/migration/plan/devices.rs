@@ -7,12 +7,19 @@ mod properties;
 
 use serde_json::Value;
 
-use super::{Finding, list, text, written};
+use super::{Finding, list, machine, text, written};
 
 /// What the devices of the two ends differ in.
 #[must_use]
 pub fn devices(source: &Value, target: &Value) -> Vec<Finding> {
-    let (ours, theirs) = (all(source), all(target));
+    let (mut ours, mut theirs) = (all(source), all(target));
+    // Another machine has other devices on board, with other properties; those of the user are still worth a look.
+    let other_machine = machine::is_another(source, target);
+    if other_machine {
+        for devices in [&mut ours, &mut theirs] {
+            devices.retain(|device| !text(device, "id").is_empty());
+        }
+    }
     if ours.is_empty() || theirs.is_empty() {
         return Vec::new();
     }
@@ -31,7 +38,11 @@ pub fn devices(source: &Value, target: &Value) -> Vec<Finding> {
         unmatched.clear();
         for device in waiting {
             match free.iter().position(|other| step(device, other)) {
-                Some(at) => findings.extend(compare(device, free.remove(at))),
+                Some(at) => {
+                    let mut differences = compare(device, free.remove(at));
+                    differences.retain(|_| !other_machine);
+                    findings.extend(differences);
+                }
                 None => unmatched.push(device),
             }
         }
@@ -93,6 +104,7 @@ fn option(device: &Value) -> String {
     for name in PLACE {
         match &device["properties"][name] {
             Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
             value => option += &format!(",{name}={}", written(value)),
         }
     }

@@ -57,7 +57,6 @@ pub fn memory(source: &Value, target: &Value, devices: bool) -> Vec<Finding> {
             Some(other) => findings.extend(resized_block(block, other).filter(|_| !(resized && !of_device))),
         }
     }
-    findings.extend(nodes(source, target).filter(|_| !resized));
     findings.extend(sharing(source, target));
     findings
 }
@@ -155,7 +154,9 @@ fn resized_block(block: &Block, other: &Block) -> Option<Finding> {
     Some(Finding::blocks("memory", message, cause, remedy))
 }
 
-fn nodes(source: &Value, target: &Value) -> Option<Finding> {
+/// The NUMA nodes. Other memory and other processors make other nodes, which is no finding of its own.
+#[must_use]
+pub fn nodes(source: &Value, target: &Value) -> Option<Finding> {
     let (ours, theirs) = (text(source, "numa"), text(target, "numa"));
     if ours.is_empty() || theirs.is_empty() || ours == theirs {
         return None;
