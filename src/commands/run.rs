@@ -15,6 +15,7 @@ use super::print;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
 use crate::qemu::process::cause;
+use crate::record::Record;
 use crate::script::diagnostic::Failure;
 use crate::script::interrupt::Interrupt;
 use crate::script::nearest::did_you_mean;
@@ -115,8 +116,16 @@ pub fn evaluate(
         }),
         log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
     });
+    let record = if common.no_record { Record::off() } else { Record::of(script.name()) };
+    session.gate().set_record(record);
     watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
     script.run()
+}
+
+/// The failure of what never fails.
+pub fn internal(error: &dyn std::fmt::Display) -> Failure {
+    let program = "the session".to_owned();
+    Failure::from(&Error::Start { program, cause: error.to_string(), hint: String::new() })
 }
 
 fn not_started(error: &std::io::Error) -> Failure {
@@ -142,7 +151,8 @@ pub fn finish(end: End, common: &Common) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn find(name: &str) -> Result<Source, Failure> {
+/// The text of a recipe, by its path or name, or `-`.
+pub fn find(name: &str) -> Result<Source, Failure> {
     let failed = |error: std::io::Error| usage_error(&format!("cannot read `{name}`: {}", cause(&error)), "");
     if name == "-" {
         let mut text = String::new();
@@ -189,7 +199,7 @@ fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.
-fn trace(verbose: u8) {
+pub fn trace(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::INFO,

@@ -3,10 +3,11 @@
 //! Filled by the connection, read by whoever waits. Never talks to QEMU.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// How many events are kept for somebody to consume. An event takes about 1 KiB.
 pub const KEPT_EVENTS: usize = 8192;
@@ -14,23 +15,30 @@ pub const KEPT_EVENTS: usize = 8192;
 /// How many event names are remembered for [`EventLog::last`]. QEMU 11 has about 70.
 const KEPT_NAMES: usize = 512;
 
+/// How far a follower may fall behind before it misses events.
+const FOLLOWED: usize = 1024;
+
 /// What QEMU reported by itself, in the order in which it did.
 ///
 /// An event is the JSON object that QEMU sent: `event`, `data` (where there is
 /// any) and `timestamp` (`seconds`, `microseconds`). It is consumed once, by
 /// [`take`](Self::take) or [`drain`](Self::drain). The newest [`KEPT_EVENTS`]
 /// that nobody consumed are kept; [`lost`](Self::lost) counts the others.
-#[derive(Debug)]
 pub struct EventLog {
     kept: Mutex<Kept>,
     news: watch::Sender<()>,
+    feed: broadcast::Sender<Value>,
 }
 
-#[derive(Debug, Default)]
+/// Is told of every event as it comes.
+pub type Listener = Box<dyn Fn(&Value) + Send + Sync>;
+
+#[derive(Default)]
 struct Kept {
     unconsumed: VecDeque<Value>,
     last: HashMap<String, Value>,
     lost: u64,
+    listener: Option<Listener>,
 }
 
 /// A mark in an [`EventLog`]: tells whether anything came after it.
@@ -39,11 +47,24 @@ pub struct News(watch::Receiver<()>);
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { kept: Mutex::default(), news: watch::Sender::new(()) }
+        Self { kept: Mutex::default(), news: watch::Sender::new(()), feed: broadcast::Sender::new(FOLLOWED) }
+    }
+}
+
+impl fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventLog").field(&self.kept().unconsumed).finish()
     }
 }
 
 impl EventLog {
+    /// Tell `listener` of the events that nobody consumed yet, and of all that come.
+    pub fn report_to(&self, listener: Listener) {
+        let mut kept = self.kept();
+        kept.unconsumed.iter().for_each(&listener);
+        kept.listener = Some(listener);
+    }
+
     /// Consume the oldest event of this name that nobody consumed yet.
     #[must_use]
     pub fn take(&self, name: &str) -> Option<Value> {
@@ -77,8 +98,21 @@ impl EventLog {
         News(self.news.subscribe())
     }
 
+    /// What nobody consumed yet, and every event from here on, for somebody who looks on and consumes nothing.
+    #[must_use]
+    pub fn follow(&self) -> (Vec<Value>, broadcast::Receiver<Value>) {
+        let kept = self.kept();
+        (kept.unconsumed.iter().cloned().collect(), self.feed.subscribe())
+    }
+
     pub(super) fn push(&self, event: Value) {
         let mut kept = self.kept();
+        if let Some(listener) = &kept.listener {
+            listener(&event);
+        }
+        if self.feed.receiver_count() > 0 {
+            let _ = self.feed.send(event.clone());
+        }
         let name = name_of(&event);
         if kept.last.len() < KEPT_NAMES || kept.last.contains_key(name) {
             kept.last.insert(name.to_owned(), event.clone());
@@ -142,6 +176,17 @@ mod tests {
         assert_eq!(log.drain(), [event("STOP", 2), event("STOP", 3)]);
         assert_eq!(log.take("STOP"), None);
         assert_eq!(log.lost(), 0);
+    }
+
+    #[test]
+    fn a_follower_sees_every_event_and_consumes_none() {
+        let log = EventLog::default();
+        log.push(event("STOP", 0));
+        let (past, mut feed) = log.follow();
+        log.push(event("RESUME", 1));
+        assert_eq!(log.take("RESUME"), Some(event("RESUME", 1)));
+        assert_eq!((past, feed.try_recv().unwrap()), (vec![event("STOP", 0)], event("RESUME", 1)));
+        assert_eq!(log.take("STOP"), Some(event("STOP", 0)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
+use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::gate::{Effect, Gate};
@@ -17,6 +18,7 @@ use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::qemu::directory::Directory;
 use crate::qemu::process::cause;
+use crate::record::Record;
 use crate::vm::Vm;
 
 /// What a function of the script API returns.
@@ -52,6 +54,9 @@ pub struct Output {
 /// Takes one line.
 pub type Sink = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
+/// Is told of each `Vm` of the run.
+pub type Observer = dyn Fn(&Vm) + Send + Sync;
+
 /// Cheap to clone; every clone is the same run.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
@@ -64,6 +69,7 @@ struct Inner {
     gate: Gate,
     names: AtomicUsize,
     vms: Mutex<Vec<Vm>>,
+    observer: OnceLock<Box<Observer>>,
     directories: Mutex<Vec<Directory>>,
     deferred: Mutex<Vec<FnPtr>>,
 }
@@ -80,6 +86,7 @@ impl Session {
             gate: Gate::default(),
             names: AtomicUsize::new(1),
             vms: Mutex::default(),
+            observer: OnceLock::new(),
             directories: Mutex::default(),
             deferred: Mutex::default(),
         }))
@@ -115,7 +122,16 @@ impl Session {
 
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
-        Ok(self.0.gate.pass(effect)?)
+        let passed = self.0.gate.pass(effect);
+        self.complain();
+        Ok(passed?)
+    }
+
+    /// Say, once, that no record can be kept.
+    pub fn complain(&self) {
+        if let Some(complaint) = self.0.gate.record().and_then(Record::complaint) {
+            self.log(&format!("warning: {complaint}"));
+        }
     }
 
     /// Read a text file, if the gate lets it pass.
@@ -186,15 +202,45 @@ impl Session {
     /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
     /// let go of here too: a long run must not collect descriptors.
     pub fn adopt(&self, vm: &Vm) {
+        self.note(vm);
+        if let Some(record) = self.0.gate.record().cloned() {
+            let name = vm.name().to_owned();
+            vm.report_to(Box::new(move |exchange| record.exchange(&name, exchange)));
+        }
         let mut vms = lock(&self.0.vms);
         vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
         vms.push(vm.clone());
+        drop(vms);
+        if let Some(observer) = self.0.observer.get() {
+            observer(vm);
+        }
+    }
+
+    /// Set who is told of each `Vm` that this run takes hold of; only the first call counts.
+    pub fn set_observer(&self, observer: Box<Observer>) {
+        let _ = self.0.observer.set(observer);
+    }
+
+    /// The QEMUs of this run, those included that have ended and that the script still holds.
+    #[must_use]
+    pub fn vms(&self) -> Vec<Vm> {
+        lock(&self.0.vms).clone()
+    }
+
+    /// Note in the record what is to be known of a `Vm`.
+    pub fn note(&self, vm: &Vm) {
+        if let Some(record) = self.0.gate.record() {
+            record.vm(&vm.description());
+        }
     }
 
     /// Make a private directory, and hold it until a QEMU gets it or the run ends.
     pub fn make_directory(&self, name: &str) -> Result<String> {
         let directory = Directory::create(name)?;
         let path = directory.path().to_string_lossy().into_owned();
+        if let Some(record) = self.0.gate.record() {
+            record.step("file", &json!({ "path": path }))?;
+        }
         lock(&self.0.directories).push(directory);
         Ok(path)
     }

@@ -19,4 +19,5 @@ mod migrate;
 mod monitor;
 mod plan;
 mod readme;
+mod successor;
 mod tidy;
