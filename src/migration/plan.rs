@@ -4,6 +4,7 @@
 //! itself when it is too late, and the rest never: an extra device or another processor it takes without a word.
 
 pub mod agreement;
+pub mod clashes;
 pub mod cpuid;
 pub mod devices;
 pub mod images;
@@ -108,6 +109,7 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(devices);
     findings.extend(images::images(source, target));
     findings.extend(agreement::agreement(source, target));
+    findings.extend(clashes::clashes(source, target));
     findings.extend(vmstate::vmstate(source, &facts["vmstate"]));
     findings.extend(modes.findings(source, facts));
     findings.sort_by_key(|finding| finding.severity);

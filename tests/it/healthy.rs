@@ -116,24 +116,24 @@ fn the_mode_follows_from_the_memory() {
             let target = launch(#{{ name: "target", qemu: to, guest: "heartbeat", args: theirs + " -incoming defer" }});
             let plan = examine(source, target, #{{ vmstate: false }});
             let found = plan.findings.filter(|found| found.severity != "note").map(|found| found.message);
-            print(`${{plan.mode}} ${{plan.modes.shared.why}} ${{found}}`);
+            print(`${{plan.mode}} ${{plan.modes["shared"].why}} ${{found}}`);
             source.kill();
             target.kill();
         }}
-        let old = {:?};
-        let new = {:?};
+        let older = {:?};
+        let newer = {:?};
         let pc = "-machine pc-i440fx-7.2 ";
         let ours = pc + shared_memory(64.MiB);
         let other = pc + shared_memory(64.MiB);
-        let private = pc + "-m 64";
-        mode_of(old, new, ours, ours);
-        mode_of(new, new, ours, ours);
-        mode_of(new, new, ours, other);
-        mode_of(new, new, private, private);
-        mode_of(old, new, private, pc + "-m 64 -object memory-backend-memfd,id=pc.ram,size=64M,share=on,x-use-canonical-path-for-ramblock-id=off -machine memory-backend=pc.ram");
-        let source = launch(#{{ name: "source", qemu: old, guest: "heartbeat", args: private }});
+        let alone = pc + "-m 64";
+        mode_of(older, newer, ours, ours);
+        mode_of(newer, newer, ours, ours);
+        mode_of(newer, newer, ours, other);
+        mode_of(newer, newer, alone, alone);
+        mode_of(older, newer, alone, pc + "-m 64 -object memory-backend-memfd,id=pc.ram,size=64M,share=on,x-use-canonical-path-for-ramblock-id=off -machine memory-backend=pc.ram");
+        let source = launch(#{{ name: "source", qemu: older, guest: "heartbeat", args: alone }});
         source.stop();
-        let target = launch(#{{ name: "target", qemu: new, guest: "heartbeat", args: private + " -incoming defer" }});
+        let target = launch(#{{ name: "target", qemu: newer, guest: "heartbeat", args: alone + " -incoming defer" }});
         let plan = examine(source, target, #{{ vmstate: false }});
         print(`${{plan.mode}} ${{plan.findings.map(|found| found.message)}}`);"#,
         old(),
@@ -195,7 +195,12 @@ fn a_target_that_does_not_start_is_a_finding() {
         }}"#,
         old(),
     );
-    Test::new().recipe(&recipe).stdout("x").run();
+    Test::new().recipe(&recipe).stdout(
+            "blocks target: the target does not start: unsupported machine type
+blocks target: the target does not start: cannot create PID file: Cannot lock pid file: Resource temporarily unavailable
+blocks target: the target does not start: -device fly: 'fly' is not a valid device model name
+blocks target: the target does not start: unsupported amount of memory slots: 300",
+        ).run();
 }
 
 #[test]

@@ -256,3 +256,25 @@ fn a_device_that_blocks() {
     }
     .run();
 }
+
+#[test]
+fn sockets_and_files_that_both_have() {
+    Group {
+        from: new(),
+        to: new(),
+        base: "-machine pc-q35-7.2 -nodefaults -m 64",
+        source: "-chardev socket,id=agent,path=agent.sock,server=on,wait=off -serial file:out.log",
+        before: "",
+        targets: &[
+            (
+                "-chardev socket,id=agent,path=agent.sock,server=on,wait=off -serial file:out.log",
+                &[
+                    "risk socket agent.sock: both ends listen at it",
+                    "risk file out.log: both ends write to it",
+                ],
+            ),
+            ("-chardev socket,id=agent,path=other.sock,server=on,wait=off -serial file:other.log", &[]),
+        ],
+    }
+    .run();
+}

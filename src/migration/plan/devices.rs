@@ -48,7 +48,7 @@ pub fn devices(source: &Value, target: &Value) -> Vec<Finding> {
         }
         waiting = std::mem::take(&mut unmatched);
     }
-    findings.extend(waiting.into_iter().map(|device| missing(device)));
+    findings.extend(waiting.into_iter().map(missing));
     findings.extend(free.into_iter().map(extra));
     findings
 }
@@ -93,22 +93,21 @@ fn subject(device: &Value) -> String {
 
 /// As the user would write it: `virtio-net-pci,id=n0,bus=pcie.0,addr=03.0`.
 fn option(device: &Value) -> String {
-    let mut option = text(device, "type").to_owned();
-    let id = text(device, "id");
-    if !id.is_empty() {
-        option += &format!(",id={id}");
-    }
-    if !text(device, "bus").is_empty() && text(device, "bus") != "main-system-bus" {
-        option += &format!(",bus={}", text(device, "bus"));
-    }
-    for name in PLACE {
-        match &device["properties"][name] {
-            Value::Null => {}
-            Value::String(text) if text.is_empty() => {}
-            value => option += &format!(",{name}={}", written(value)),
+    let mut parts = vec![text(device, "type").to_owned()];
+    let named = |name: &str, value: &str| format!("{name}={value}");
+    for name in ["id", "bus"] {
+        let value = text(device, name);
+        if !value.is_empty() && value != "main-system-bus" {
+            parts.push(named(name, value));
         }
     }
-    option
+    for name in PLACE {
+        let value = &device["properties"][name];
+        if !value.is_null() && *value != "" {
+            parts.push(named(name, &written(value)));
+        }
+    }
+    parts.join(",")
 }
 
 fn missing(device: &Value) -> Finding {
