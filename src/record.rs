@@ -39,10 +39,16 @@ enum State {
     /// Its user does without.
     Off,
     /// Nothing has happened yet that is worth a file: a script that only computes leaves none.
-    Ahead { title: String, lines: Vec<String> },
+    Ahead {
+        title: String,
+        lines: Vec<String>,
+    },
     Open(Box<Files>),
     /// There is none, for this reason.
-    Failed { cause: String, told: bool },
+    Failed {
+        cause: String,
+        told: bool,
+    },
     Over,
 }
 
@@ -278,10 +284,7 @@ mod tests {
             class: "CommandNotFound".into(),
             description: "no\n\"fly\"".into(),
         };
-        assert_eq!(
-            read(Exchange::Command("fly", &json!({}), &Err(refused)))["error"],
-            "`fly`: no\n\"fly\""
-        );
+        assert_eq!(read(Exchange::Command("fly", &json!({}), &Err(refused)))["error"], "`fly`: no\n\"fly\"");
         assert_eq!(read(Exchange::Line("info \"x\"", &Ok("a\nb".into())))["printed"], "a\nb");
         assert_eq!(read(Exchange::Event(&json!({ "event": "STOP" })))["event"]["event"], "STOP");
     }
@@ -292,7 +295,8 @@ mod tests {
         let line = Exchange::Command("x", &json!({ "a": long }), &Ok(json!([long]))).line("vm");
         assert!(line.len() < 4 * LONGEST_VALUE, "{} bytes", line.len());
         serde_json::from_str::<Value>(&line).unwrap();
-        let line = Exchange::Command("set_password", &json!({ "password": "abc" }), &Ok(json!({}))).line("vm");
+        let line =
+            Exchange::Command("set_password", &json!({ "password": "abc" }), &Ok(json!({}))).line("vm");
         assert!(!line.contains("abc"), "{line}");
     }
 

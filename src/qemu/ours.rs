@@ -30,8 +30,10 @@ impl Ours {
 #[must_use]
 pub fn ours() -> Vec<Ours> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<i64> =
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| may_be(*pid)).collect();
+    let mut pids: Vec<i64> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| may_be(*pid))
+        .collect();
     pids.sort_unstable();
     pids.into_iter()
         .filter_map(|pid| {
@@ -46,5 +48,6 @@ pub fn ours() -> Vec<Ours> {
 /// Whether a look is worth it: most processes are no QEMU.
 fn may_be(pid: i64) -> bool {
     const MARK: &[u8] = b"id=qhop-qmp";
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.windows(MARK.len()).any(|part| part == MARK))
+    fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.windows(MARK.len()).any(|part| part == MARK))
 }

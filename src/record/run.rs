@@ -364,8 +364,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_seen_again_is_the_same() {
-        let launched =
-            json!({ "name": "a", "pid": 1, "started": 10, "launched": true, "kept": false, "directory": "/d" });
+        let launched = json!({ "name": "a", "pid": 1, "started": 10, "launched": true, "kept": false, "directory": "/d" });
         let attached =
             json!({ "name": "a", "pid": 1, "started": 10, "launched": false, "kept": true, "monitor": "m" });
         let run = read(&[json!({ "vm": launched }), json!({ "vm": attached })]);

@@ -43,9 +43,10 @@ impl Store {
     /// `Record` if neither variable is set.
     pub fn find() -> Result<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| Some(absolute("HOME")?.join(".local/state")))
-            .ok_or_else(|| Error::Record { cause: "neither `XDG_STATE_HOME` nor `HOME` is set".to_owned() })?;
+        let state =
+            absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state"))).ok_or_else(
+                || Error::Record { cause: "neither `XDG_STATE_HOME` nor `HOME` is set".to_owned() },
+            )?;
         Ok(Self { directory: state.join("qhop/runs") })
     }
 
@@ -85,7 +86,10 @@ impl Store {
     pub fn run(&self, name: &str) -> Option<Run> {
         let bytes = fs::read(self.directory.join(name).join("steps")).ok()?;
         let mut run = Run::read(name, &String::from_utf8_lossy(&bytes))?;
-        run.lives = run.end.is_none() && run.started.is_some() && run.is_of_this_boot() && run.started == started(run.pid);
+        run.lives = run.end.is_none()
+            && run.started.is_some()
+            && run.is_of_this_boot()
+            && run.started == started(run.pid);
         Some(run)
     }
 
@@ -132,7 +136,6 @@ impl Held {
     pub fn log(&self) -> &Path {
         &self.log
     }
-
 }
 
 /// What a record begins with, and goes on with when another qhop takes it over.

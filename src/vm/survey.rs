@@ -48,7 +48,9 @@ fn found(recorded: &[Guest]) -> Vec<Found> {
         all.push(Found { guest, holder: one.process.holder(&one.monitor()) });
     }
     for guest in recorded {
-        let Some(pid) = guest.pid.filter(|pid| all.iter().all(|it| it.guest.pid != Some(*pid))) else { continue };
+        let Some(pid) = guest.pid.filter(|pid| all.iter().all(|it| it.guest.pid != Some(*pid))) else {
+            continue;
+        };
         // A process with this number may be a later one.
         if let Ok(process) = Attached::to(pid.into())
             && guest.runs_as(pid, process.started)
@@ -75,7 +77,8 @@ impl Found {
             state = status.ok().and_then(Result::ok).map_or(Value::Null, |reply| reply["status"].clone());
             control.version().clone_into(&mut version);
             if machine.is_empty()
-                && let Ok(Ok(name)) = timeout(PATIENCE, super::start::machine_type(&guest.name, &control)).await
+                && let Ok(Ok(name)) =
+                    timeout(PATIENCE, super::start::machine_type(&guest.name, &control)).await
             {
                 machine = name;
             }

@@ -17,4 +17,6 @@ mod interrupt;
 mod migrate;
 mod monitor;
 mod readme;
+mod record;
+mod recover;
 mod tidy;
