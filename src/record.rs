@@ -187,7 +187,9 @@ impl State {
         let made = Store::find().and_then(|store| store.create(title)).and_then(Files::open);
         *self = match made {
             Ok(mut files) => {
-                lines.iter().for_each(|line| files.log.write(line));
+                for line in lines {
+                    files.log.write(line);
+                }
                 Self::Open(Box::new(files))
             }
             Err(Error::Record { cause }) => Self::Failed { cause, told: false },

@@ -295,7 +295,8 @@ mod tests {
     fn record(lines: &[Value]) -> String {
         let header =
             json!({ "at": 1_000, "run": { "title": "a.rhai", "pid": 7, "started": 70, "boot": "b" } });
-        std::iter::once(&header).chain(lines).map(|line| format!("{line}\n")).collect()
+        let lines: Vec<String> = std::iter::once(&header).chain(lines).map(Value::to_string).collect();
+        lines.join("\n") + "\n"
     }
 
     fn step(name: &str) -> Value {
