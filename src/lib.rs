@@ -41,6 +41,7 @@ pub mod migration;
 pub mod monitor;
 pub mod qemu;
 pub mod record;
+pub mod repl;
 pub mod script;
 pub mod units;
 pub mod vm;

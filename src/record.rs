@@ -187,7 +187,7 @@ impl State {
         let made = Store::find().and_then(|store| store.create(title)).and_then(Files::open);
         *self = match made {
             Ok(mut files) => {
-                for line in lines {
+                for line in lines.iter() {
                     files.log.write(line);
                 }
                 Self::Open(Box::new(files))

@@ -9,6 +9,7 @@ mod control;
 mod description;
 mod guard;
 mod memory;
+mod pulse;
 mod special;
 mod start;
 mod survey;
@@ -28,6 +29,7 @@ use crate::qemu::process::Process;
 pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
+pub use pulse::Pulse;
 pub use start::Launch;
 pub use survey::survey;
 pub use wait::Wait;
@@ -202,11 +204,7 @@ impl Vm {
             return Ok(());
         }
         let Some(process) = &self.0.process else {
-            return Err(Error::Argument {
-                function: "kill".to_owned(),
-                cause: format!("the process of vm `{}` is not known", self.name()),
-                hint: "attach to its pid, or `quit` it".to_owned(),
-            });
+            return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
         process.kill();
         process.wait().await;
@@ -241,6 +239,12 @@ impl Vm {
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         self.0.control.events().drain()
+    }
+
+    /// The events that no wait has taken yet and every one from here on, for somebody who takes none.
+    #[must_use]
+    pub fn follow_events(&self) -> (Vec<Value>, tokio::sync::broadcast::Receiver<Value>) {
+        self.0.control.events().follow()
     }
 
     /// The last event of that name, whether a wait has taken it or not.

@@ -122,6 +122,12 @@ pub fn evaluate(
     script.run()
 }
 
+/// The failure of what never fails.
+pub fn internal(error: &dyn std::fmt::Display) -> Failure {
+    let program = "the session".to_owned();
+    Failure::from(&Error::Start { program, cause: error.to_string(), hint: String::new() })
+}
+
 fn not_started(error: &std::io::Error) -> Failure {
     let program = "the runtime".to_owned();
     Failure::from(&Error::Start { program, cause: cause(error), hint: String::new() })
@@ -145,7 +151,8 @@ pub fn finish(end: End, common: &Common) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn find(name: &str) -> Result<Source, Failure> {
+/// The text of a recipe, by its path or name, or `-`.
+pub fn find(name: &str) -> Result<Source, Failure> {
     let failed = |error: std::io::Error| usage_error(&format!("cannot read `{name}`: {}", cause(&error)), "");
     if name == "-" {
         let mut text = String::new();
@@ -192,7 +199,7 @@ fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.
-fn trace(verbose: u8) {
+pub fn trace(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::INFO,

@@ -10,3 +10,4 @@ pub mod memory_file;
 pub mod monitors;
 pub mod ours;
 pub mod process;
+pub mod successor;

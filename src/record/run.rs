@@ -295,8 +295,7 @@ mod tests {
     fn record(lines: &[Value]) -> String {
         let header =
             json!({ "at": 1_000, "run": { "title": "a.rhai", "pid": 7, "started": 70, "boot": "b" } });
-        let lines: Vec<String> = std::iter::once(&header).chain(lines).map(Value::to_string).collect();
-        lines.join("\n") + "\n"
+        std::iter::once(&header).chain(lines).flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
     }
 
     fn step(name: &str) -> Value {

@@ -209,6 +209,11 @@ impl Line {
             Self::Ended(_) => return Err(gone(vm, line)),
             Self::Machine(monitor) => monitor,
         };
+        hmp::line::check_words(line).map_err(|cause| Error::Argument {
+            function: line.split_whitespace().next().unwrap_or_default().to_owned(),
+            cause,
+            hint: "send the command by `vm.qmp(…)`".to_owned(),
+        })?;
         let reply = monitor.execute("human-monitor-command", json!({ "command-line": line })).await?;
         let reply = reply.as_str().unwrap_or_default().replace("\r\n", "\n");
         match hmp::rejection(line, &reply) {

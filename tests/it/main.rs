@@ -19,4 +19,5 @@ mod monitor;
 mod readme;
 mod record;
 mod recover;
+mod successor;
 mod tidy;

@@ -14,6 +14,17 @@ use crate::script::session::{ScriptResult, Session};
 
 #[export_module]
 pub mod api {
+    /// Whether there is a file, directory or socket at a path. A link that leads nowhere is not there.
+    ///
+    /// ```rhai
+    /// assert(file_exists("/proc/self") && !file_exists("/proc/selfish"), "one of the two");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn file_exists(ctx: NativeCallContext, path: &str) -> ScriptResult<bool> {
+        Session::of(&ctx).pass(Effect::Read { path: path.to_owned() })?;
+        Ok(Path::new(path).exists())
+    }
+
     /// The text of a file.
     ///
     /// ```rhai
