@@ -116,6 +116,15 @@ impl Scene {
     }
 }
 
+impl Drop for Scene {
+    /// A test that has failed leaves nothing running, either.
+    fn drop(&mut self) {
+        for pid in self.alive() {
+            let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
+        }
+    }
+}
+
 /// How many lines the record of that recipe gets, and the one that its first QEMU is on.
 fn lines(recipe: &str) -> (usize, usize) {
     let scene = Scene::new(recipe);
@@ -248,6 +257,25 @@ fn killed_in_a_postcopy_together_with_the_target() {
     let [source] = &alive[..] else { panic!("the source is left: {alive:?}") };
     scene.says(&["--no-record", "eval", &format!("attach({source}).kill();")]);
     scene.test.nothing_left();
+}
+
+#[test]
+fn a_guest_that_was_sent_by_hand_is_on_its_way() {
+    let recipe = r#"let guest = #{ name: "heartbeat", memory: 32.MiB, rate: 0 };
+let source = launch(#{ name: "source", guest: guest });
+source.wait_for_output("beat", 30.s);
+let target = launch(#{ name: "target", guest: guest, args: "-incoming defer" });
+source.qmp("migrate-set-parameters", #{ "max-bandwidth": 1.MiB });
+target.qmp("migrate-incoming", #{ uri: `unix:${target.directory}/migrate` });
+source.qmp("migrate", #{ uri: `unix:${target.directory}/migrate` });
+target.wait_for_migration("active");
+step("file", #{ path: "/no/such/file" });"#;
+    // The two directories, the two QEMUs, and that step.
+    let scene = Scene::new(recipe);
+    scene.run(Some(6));
+    let said = scene.recover();
+    assert!(said.contains("`source`") && said.contains("`target`") && !said.contains("ended\n"), "{said}");
+    assert_eq!(scene.alive().len(), 2, "neither is known not to be needed");
 }
 
 #[test]
