@@ -19,5 +19,7 @@ mod migrate;
 mod monitor;
 mod plan;
 mod readme;
+mod record;
+mod recover;
 mod successor;
 mod tidy;
