@@ -69,6 +69,25 @@ the guest is safe: `source` is running",
         .run();
 }
 
+/// Its disks have gone on since, and nothing but events tells that a target has begun.
+#[test]
+fn a_guest_that_may_have_run_elsewhere_is_not_let_loose_in_its_source() {
+    Test::new()
+        .recipe(
+            r#"let source = launch(#{ name: "source", guest: "heartbeat", monitor: "unix:one" });
+            let target = launch(#{ name: "target", guest: "heartbeat", args: "-incoming defer", monitor: "unix:two" });
+            source.wait_for_output("beat");
+            migrate(source, target, #{ keep_source: true });
+            target.kill();
+            let course = #{ mode: "precopy", was: "running", switched: false };
+            print(verdict(source, target, course).may_cont);
+            course.waited = true;
+            print(verdict(source, target, course).may_cont);"#,
+        )
+        .stdout("false\ntrue")
+        .run();
+}
+
 #[test]
 fn a_human_monitor_has_its_own_errors() {
     Test::new()
