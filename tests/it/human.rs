@@ -16,7 +16,7 @@ fn migrate(mode: &str, from: &str, to: &str, transport: &str) {
         let target = launch(#{{ name: "target", qemu: "{to}", guest: "heartbeat", monitor: "{target}",
             args: `${{memory}} -machine ${{source.machine}} -incoming defer` }});
         let outcome = migrate(source, target, #{{ mode: "{mode}" }});
-        assert_eq(outcome.blackout_ms, ());
+        assert_eq(figure(outcome.blackout_ms, "ms"), "unknown");
         assert(outcome.transferred > 0, "what `info migrate` says is there");
         assert(!source.alive, "the source is retired");
         target.wait_for_output("beat");
@@ -66,6 +66,31 @@ hint: start the target with `-m 128M`
 the guest is safe: `source` is running",
         )
         .code(1)
+        .run();
+}
+
+/// QEMU would take over the path, and another QEMU would be taken for the new one.
+#[test]
+fn a_monitor_is_not_opened_where_somebody_listens() {
+    let port = free_port();
+    Test::new()
+        .recipe(&format!(
+            r#"let first = launch(#{{ args: "-machine none -monitor telnet:127.0.0.1:{port},server=on,wait=off -qmp unix:second,server=on,wait=off" }});
+            for address in ["telnet:127.0.0.1:{port}", "tcp::{port}", "unix:second"] {{
+                print(assert_throws(|| launch(#{{ args: "-machine none", monitor: address }}), "argument").message);
+            }}
+            assert_eq(attach("unix:second").status(), "running");
+            first.kill();
+            // What nobody listens at any more is free.
+            assert_eq(launch(#{{ args: "-machine none", monitor: "unix:second" }}).status(), "running");
+            run("mkdir", ["inside"]);
+            assert_eq(launch(#{{ args: "-machine none", monitor: "unix:human", cwd: "inside" }}).status(), "running");"#
+        ))
+        .stdout(&format!(
+            "`launch`: process [..] listens at `telnet:127.0.0.1:{port}` already
+`launch`: process [..] listens at `tcp:localhost:{port}` already
+`launch`: process [..] listens at `unix:second` already"
+        ))
         .run();
 }
 
