@@ -187,7 +187,5 @@ fn is_type(kind: &str, driver: &str) -> bool {
         ("virtio-input-host-pci", "virtio-input-host"),
     ];
     let on_bus = |bus: &&str| kind.strip_suffix(*bus) == Some(driver);
-    kind == driver
-        || ["-pci", "-ccw", "-device"].iter().any(on_bus)
-        || ALIASES.contains(&(kind, driver))
+    kind == driver || ["-pci", "-ccw", "-device"].iter().any(on_bus) || ALIASES.contains(&(kind, driver))
 }
