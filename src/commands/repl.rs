@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdin, stdout};
 
-use super::run::{find, internal, start, trace};
+use super::run::{find, internal, record, start, trace};
 use super::{coloured, palette};
 use crate::cli::Common;
 use crate::error::Error;
@@ -22,6 +22,7 @@ pub fn repl(words: &[String], common: &Common) -> Result<u8, Failure> {
     }
     let (runtime, session) = start()?;
     trace(common.verbose);
+    record(&session, "repl", common);
     let recipe = words.first().map(|name| find(name)).transpose()?;
     if let Some(recipe) = &recipe {
         let script = crate::script::runner::Script::load(session.clone(), recipe.clone())?;

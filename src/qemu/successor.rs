@@ -53,8 +53,8 @@ pub struct Facts {
     pub inventory: Json,
     /// How the target backs the guest's memory.
     pub memory: Memory,
-    /// The file of `memory: "shared"`; a second backend's gets its id appended.
-    pub memory_path: Option<String>,
+    /// The files of `memory: "shared"`: backend → file.
+    pub memory_paths: BTreeMap<String, String>,
     /// The machine's name for its RAM, from `query-machines`.
     pub default_ram_id: Option<String>,
     /// Where another process finds a shared backend's memory: backend → `/proc/PID/fd/N`, or what `vm.backing()`

@@ -287,7 +287,7 @@ fn private_memory_becomes_shared_memory() {
 let source = launch(#{{ name: "source", qemu: "{}", guest: "heartbeat", args: "-m 128" }});
 source.wait_for_output("beat", 30.s);
 let file = memory_file(128.MiB);
-let target = launched("{}", succeed(source, #{{ memory: "shared", memory_path: file.path, default_ram_id: "pc.ram" }}));
+let target = launched("{}", succeed(source, #{{ memory: "shared", memory_paths: #{{ "pc.ram": file.path }}, default_ram_id: "pc.ram" }}));
 migrate(source, target, #{{ mode: "postcopy" }});
 let next = launched("{}", succeed(target, #{{ backing: target.backing() }}));
 migrate(target, next, #{{ mode: "shared" }});

@@ -299,22 +299,22 @@ fn memory_stays_is_shared_or_becomes_private() {
     }
     let shared = Facts {
         memory: Memory::Shared,
-        memory_path: Some("/dev/shm/x".into()),
+        memory_paths: ["pc.ram", "a", "b"].map(|id| (id.into(), format!("/dev/shm/{id}"))).into(),
         default_ram_id: Some("pc.ram".into()),
         ..facts()
     };
     assert_eq!(
         args("-M q35 -m 512,slots=2,maxmem=1G -mem-prealloc", &shared),
         "-M q35,memory-backend=pc.ram -m 512,slots=2,maxmem=1G -object memory-backend-file,id=pc.ram,size=536870912,\
-         mem-path=/dev/shm/x,share=on,x-use-canonical-path-for-ramblock-id=off"
+         mem-path=/dev/shm/pc.ram,share=on,x-use-canonical-path-for-ramblock-id=off"
     );
     assert_eq!(
         args(
             "-object memory-backend-ram,id=a,size=1G -object memory-backend-ram,id=b,size=1G -numa node,memdev=a -numa node,memdev=b",
             &shared
         ),
-        "-object memory-backend-file,id=a,size=1G,mem-path=/dev/shm/x,share=on,x-use-canonical-path-for-ramblock-id=off \
-         -object memory-backend-file,id=b,size=1G,mem-path=/dev/shm/x-b,share=on,x-use-canonical-path-for-ramblock-id=off \
+        "-object memory-backend-file,id=a,size=1G,mem-path=/dev/shm/a,share=on,x-use-canonical-path-for-ramblock-id=off \
+         -object memory-backend-file,id=b,size=1G,mem-path=/dev/shm/b,share=on,x-use-canonical-path-for-ramblock-id=off \
          -numa node,memdev=a -numa node,memdev=b"
     );
     assert_eq!(refused("-m 1G", &Facts { default_ram_id: None, ..shared }).len(), 1);
@@ -487,7 +487,7 @@ proptest! {
             machine: "m".into(),
             source_directory: Some("/s".into()),
             memory: if shared { Memory::Shared } else { Memory::Keep },
-            memory_path: Some("/dev/shm/x".into()),
+            memory_paths: [("ram".into(), "/dev/shm/x".into())].into(),
             default_ram_id: Some("ram".into()),
             ..facts()
         };
