@@ -11,6 +11,7 @@ mod hotplug;
 mod memory;
 mod netdevs;
 mod network;
+mod nodes;
 mod objects;
 mod options;
 mod private_directory;
@@ -175,7 +176,9 @@ pub fn succession(args: &[String], facts: &Facts) -> Succession {
         draft.refuse("-readconfig", &cause, "start the source without it");
         parsed
     });
-    for passed in descriptors::passed(&parsed) {
+    let started_by =
+        |passed: &descriptors::Passed| !passed.option.trim_start_matches('-').starts_with("incoming ");
+    for passed in descriptors::passed(&parsed).into_iter().filter(started_by) {
         draft.refuse(
             &passed.option,
             &format!("the descriptor {} was opened for the source alone", passed.fd),
@@ -190,6 +193,7 @@ pub fn succession(args: &[String], facts: &Facts) -> Succession {
         objects::rewrite,
         netdevs::rewrite,
         blocks::rewrite,
+        nodes::rewrite,
         memory::rewrite,
         displays::rewrite,
         sockets::rewrite,

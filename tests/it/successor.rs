@@ -91,7 +91,7 @@ let addresses = #{{}};
 for rewrite in derived.rewrites {{
     if rewrite.back?.how == "rename" {{ addresses[rewrite.back.from] = rewrite.back.to; }}
 }}
-let again = succeed(target, #{{ addresses: addresses, inventory: inventory(target) + #{{ "query-vnc-servers": target.qmp("query-vnc-servers") }} }});
+let again = succeed(target, #{{ addresses: addresses }});
 let next = launched("{to}", again);
 let back = again.rewrites.filter(|rewrite| rewrite.back != () && rewrite.back.how != "none").map(|rewrite| rewrite.back.how);
 back.sort();

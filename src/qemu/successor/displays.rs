@@ -125,14 +125,17 @@ fn given_back_later(draft: &mut Draft, from: &Argument, to: Argument, host: &str
     to
 }
 
+/// Where the first server listens now; a reply to `query-vnc` has it without a list around it.
 fn live_vnc(draft: &Draft) -> Option<(String, String)> {
     let text = |value: &Json, key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
-    let servers = draft.replies("query-vnc-servers").first()?.get("server")?.as_array()?;
     let is_inet = |server: &&Json| {
         matches!(text(server, "family").as_deref(), Some("ipv4" | "ipv6"))
             && server.get("websocket") != Some(&Json::Bool(true))
     };
-    let server = servers.iter().find(is_inet)?;
+    let first = draft.replies("query-vnc-servers").first();
+    let servers = first.and_then(|display| display.get("server")?.as_array());
+    let single = draft.facts.inventory.get("query-vnc");
+    let server = servers.into_iter().flatten().chain(single).find(is_inet)?;
     Some((text(server, "host")?, text(server, "service")?))
 }
 

@@ -249,6 +249,10 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
             "-tpmdev emulator,id=t,chardev=c",
             "-tpmdev emulator,id=t,chardev=c: swtpm serves one QEMU at a time",
         ),
+        (
+            "-add-fd fd=4,set=1 -incoming fd:3",
+            "-add-fd fd=4,set=1: the descriptor 4 was opened for the source alone",
+        ),
         ("-readconfig f", "-readconfig f: what the file says is not known"),
         (
             "-netdev socket,id=s,listen=:1",
@@ -258,6 +262,11 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
     for (line, wanted) in table {
         assert_eq!(refused(line, &facts()), [wanted], "{line}");
     }
+    let export = Facts { inventory: json!({ "query-block-exports": [{ "id": "e" }] }), ..facts() };
+    assert_eq!(
+        refused("", &export),
+        ["block export `e`: it was added after the start, and ends with the source"]
+    );
     let config = Facts { readconfig: [("f".into(), "[memory]\n  size = \"1G\"\n".into())].into(), ..facts() };
     assert_eq!(args("-readconfig f", &config), "-m size=1G");
     assert_eq!(
