@@ -175,6 +175,30 @@ fn killed_at_every_step_of_moving_a_guest_that_is_paused() {
     killed_at_every_step(&recipe, "paused");
 }
 
+/// A live patch of the built-in guest.
+fn patching(memory: &str, options: &str) -> String {
+    format!(
+        r#"let source = launch(#{{ name: "source", guest: "heartbeat", args: {memory} }});
+source.wait_for_output("beat", 30.s);
+live_patch(source, #{{ qemu: "qemu-system-x86_64"{options} }});"#
+    )
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_in_shared_memory() {
+    killed_at_every_step(&patching("shared_memory(128.MiB)", ""), "running");
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_of_private_memory() {
+    killed_at_every_step(&patching("\"-m 128\"", ""), "running");
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_that_is_rehearsed_by_a_precopy() {
+    killed_at_every_step(&patching("\"-m 128\"", ", rehearse: \"precopy\", mode: \"precopy\""), "running");
+}
+
 #[test]
 fn killed_at_every_step_of_a_recovery() {
     for mode in ["precopy", "postcopy"] {
