@@ -111,6 +111,11 @@ async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Con
             obstacles.push(format!("`{address}` {}", shares(with)));
             continue;
         }
+        // Two halves of two QEMUs would be one `Vm`.
+        if let Some(other) = listener(&address).filter(|pid| *pid != attached.pid()) {
+            obstacles.push(format!("`{address}` is where process {} listens", other.as_raw_nonzero()));
+            continue;
+        }
         if let Some(holder) = holder(attached, &address).await {
             obstacles.push(format!("`{address}` is held by {holder}"));
             continue;

@@ -299,5 +299,7 @@ fn blockdev(node: &Json, nodes: &[Json], list: &[Argument]) -> Result<String, St
 
 fn cache(node: &Json, prefix: &str) -> String {
     let on = |key: &str| node.get("cache").and_then(|cache| cache.get(key)) == Some(&Json::Bool(true));
-    ["direct", "no-flush"].iter().filter(|key| on(key)).map(|key| format!(",{prefix}{key}=on")).collect()
+    let said =
+        ["direct", "no-flush"].into_iter().filter(|key| on(key)).map(|key| format!("{prefix}{key}=on"));
+    std::iter::once(String::new()).chain(said).collect::<Vec<_>>().join(",")
 }

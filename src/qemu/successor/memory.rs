@@ -56,7 +56,7 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
             }
         }
         (Memory::Private, "memory-backend-memfd" | "memory-backend-file") if shared && !persistent => {
-            return private(draft, argument, value, &id);
+            return private(draft, &argument, value, &id);
         }
         _ => return argument,
     };
@@ -115,7 +115,7 @@ fn canonical(facts: &Facts, id: &str, kind: &str) -> Option<&'static str> {
     }
 }
 
-fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) -> Argument {
+fn private(draft: &mut Draft, argument: &Argument, mut value: Value, id: &str) -> Argument {
     let canonical = canonical(draft.facts, id, "");
     for key in [
         "mem-path",
@@ -142,7 +142,7 @@ fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) ->
         }
     }
     let new = argument.with(&value);
-    draft.changed(&argument, Some(&new), "a copy must not be written over the source's memory", None);
+    draft.changed(argument, Some(&new), "a copy must not be written over the source's memory", None);
     new
 }
 
@@ -205,7 +205,7 @@ fn size(facts: &Facts, list: &[Argument], id: &str) -> Option<u64> {
         .flatten()
         .find(|backend| backend.get("id").and_then(|id| id.as_str()) == Some(id));
     live.and_then(|backend| backend.get("size")?.as_u64())
-        .or_else(|| command_line::memory(&Arguments::from_iter(list.iter().cloned()).words()).ok())
+        .or_else(|| command_line::memory(&list.iter().cloned().collect::<Arguments>().words()).ok())
 }
 
 /// Let the machine take the object: in the option that names the machine's type.
