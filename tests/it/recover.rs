@@ -202,12 +202,12 @@ fn killed_at_every_step_of_a_live_patch_that_is_rehearsed_by_a_precopy() {
 #[test]
 fn killed_at_every_step_of_a_recovery() {
     for mode in ["precopy", "postcopy"] {
-        // What the recovery of a move at its third last step (`prove`) notes: its own start, both ends, its steps.
+        // What the recovery of a move at its step `prove`, the fourth last, notes: its own start, both ends, its steps.
         let recipe = moving(mode);
         let (last, _) = lines(&recipe);
-        for line in 1..=7 {
+        for line in 1..=8 {
             let scene = Scene::new(&recipe);
-            scene.run(Some(last - 2));
+            scene.run(Some(last - 3));
             let mut again = scene.qhop(&["recover"]);
             again.env("LD_PRELOAD", kill_after()).env("KILL_AFTER", line.to_string());
             let output = again.output().unwrap();
