@@ -16,6 +16,7 @@ mod imports;
 mod interrupt;
 mod migrate;
 mod monitor;
+mod namespaces;
 mod readme;
 mod successor;
 mod tidy;
