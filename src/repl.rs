@@ -114,14 +114,17 @@ impl Repl {
             runtime.spawn(watch::follow(vm.clone(), notices.clone(), start));
         }));
         let _context = self.runtime.enter();
-        let kinds = [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 129)];
-        for (kind, code) in kinds {
+        for (kind, name, code) in [
+            (SignalKind::interrupt(), "SIGINT", 130),
+            (SignalKind::terminate(), "SIGTERM", 143),
+            (SignalKind::hangup(), "SIGHUP", 129),
+        ] {
             let mut signals = signal(kind).map_err(|error| failed("listen to", &error))?;
             let (interrupt, said) = (session.interrupt().clone(), self.input.signals());
             let is_end = code != 130 || !self.settings.interactive;
             self.runtime.spawn(async move {
                 while signals.recv().await.is_some() {
-                    interrupt.raise(Error::Interrupted { cause: "interrupted".to_owned(), code });
+                    interrupt.raise(Error::Interrupted { cause: format!("interrupted by {name}"), code });
                     if is_end {
                         let _ = said.send(Said::Signal(code));
                     }
@@ -140,8 +143,9 @@ impl Repl {
         loop {
             if let Next::End(code) = next {
                 if let Some(code) = self.leave(code) {
-                    let ended = self.dialogue.finish();
-                    return ended.map(|()| code);
+                    let Self { dialogue, input, .. } = self;
+                    drop(input);
+                    return dialogue.finish().map(|()| code);
                 }
             }
             next = self.step();
@@ -160,8 +164,9 @@ impl Repl {
             Said::Nothing => Next::Entry,
             Said::End => Next::End(self.failed),
             Said::Signal(code) => {
-                self.input.restore();
-                self.settings.interactive = false;
+                if std::mem::take(&mut self.settings.interactive) {
+                    println!();
+                }
                 Next::End(code)
             }
             Said::Failed(cause) => {
@@ -213,7 +218,10 @@ impl Repl {
         if self.failed == 0 && !self.settings.interactive {
             self.failed = failure.code;
         }
-        if self.settings.json {
+        let is_ctrl_c = failure.kind == "interrupted" && self.settings.interactive;
+        if is_ctrl_c {
+            say("interrupted");
+        } else if self.settings.json {
             say(&json!({ "error": failure.to_json() }).to_string());
         } else {
             let _ = write!(stderr(), "{}", failure.render(&self.settings.palette));
@@ -305,10 +313,7 @@ impl Repl {
                 Some(code)
             }
             Said::Text(text) if text.trim().eq_ignore_ascii_case("e") || text.trim() == "end" => Some(code),
-            Said::Signal(code) => {
-                self.input.restore();
-                Some(code)
-            }
+            Said::Signal(code) => Some(code),
             Said::Failed(_) => Some(code),
             _ => None,
         }
