@@ -165,6 +165,8 @@ impl Repl {
             Said::End => Next::End(self.failed),
             Said::Signal(code) => {
                 if std::mem::take(&mut self.settings.interactive) {
+                    // The editor still has the line, and nobody is to answer at it any more.
+                    self.notices.set_shown(false);
                     println!();
                 }
                 Next::End(code)
