@@ -37,6 +37,9 @@ pub struct Common {
     /// Show what the recipe does (-v), and every exchange with a monitor (-vv), on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Keep no record of the run: if qhop dies in it, nothing can be recovered
+    #[arg(long, global = true)]
+    pub no_record: bool,
     /// End the recipe after so long, as Ctrl-C would: `90s`, `5min`
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -82,6 +85,19 @@ pub enum Command {
         /// The recipe's name
         recipe: String,
     },
+    /// List the guests that qhop started or moved and that live still, and the runs that were left undone
+    Ps,
+    /// Finish or undo what a qhop that died has left undone
+    Recover {
+        /// The run, as `qhop ps` names it; the only one if there is one
+        run: Option<String>,
+        /// Change nothing, and say what is where
+        #[arg(long)]
+        dry_run: bool,
+        /// End the QEMUs, too, that its script had launched and would have ended
+        #[arg(long)]
+        end: bool,
+    },
     /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
     Doctor,
     /// A recipe in place of a subcommand
@@ -105,6 +121,7 @@ impl Common {
     /// Add what was said later.
     pub fn merge(&mut self, later: &Words) {
         self.json |= later.common.json;
+        self.no_record |= later.common.no_record;
         self.verbose += later.common.verbose;
         self.timeout = later.common.timeout.or(self.timeout);
         if later.common.color != Color::Auto {
@@ -114,9 +131,10 @@ impl Common {
 }
 
 /// What `Words` reads: qhop's own options may stand among a recipe's words.
-pub const OWN_FLAGS: [Flag; 7] = [
+pub const OWN_FLAGS: [Flag; 8] = [
     Flag { name: "--json", takes_value: false },
     Flag { name: "--color", takes_value: true },
+    Flag { name: "--no-record", takes_value: false },
     Flag { name: "--verbose", takes_value: false },
     Flag { name: "-v", takes_value: false },
     Flag { name: "-vv", takes_value: false },

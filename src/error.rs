@@ -149,6 +149,20 @@ pub enum Error {
         /// Why, in the system's words.
         cause: String,
     },
+    /// The machine is not in a state for it.
+    #[error("{message}")]
+    Environment {
+        /// What cannot be done, and why.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The record of a run cannot be kept.
+    #[error("this run keeps no record: {cause}")]
+    Record {
+        /// Why.
+        cause: String,
+    },
     /// The guest's memory is not what a guest that was moved correctly has.
     #[error("the memory of vm `{vm}` is damaged: {damage}")]
     Memory {
@@ -185,6 +199,7 @@ impl Error {
             Self::Refused { .. } => "refused",
             Self::Usage { .. } => "usage",
             Self::File { .. } => "file",
+            Self::Environment { .. } | Self::Record { .. } => "environment",
             Self::Memory { .. } => "memory",
             Self::Interrupted { .. } => "interrupted",
         }
@@ -215,7 +230,12 @@ impl Error {
             | Self::Attach { hint, .. }
             | Self::Argument { hint, .. }
             | Self::Refused { hint, .. }
+            | Self::Environment { hint, .. }
             | Self::Usage { hint, .. } => hint,
+            Self::Record { .. } => {
+                "make room there, or set `XDG_STATE_HOME` to a directory that can be written to; \
+                 `--no-record` does without, and then nothing can be recovered if qhop dies"
+            }
             _ => "",
         }
     }

@@ -18,6 +18,8 @@
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
 //! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and
 //!   `hmp` (bytes ↔ messages), `translation` (QMP commands for a human monitor), `address`, `events`.
+//! - [`record`]: what a run notes of itself, so that another qhop can finish or undo what it did: `steps` (must not
+//!   fail), `log` (may have gaps), `store` (where they are), `run` (what one says).
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
@@ -38,6 +40,7 @@ pub mod host;
 pub mod migration;
 pub mod monitor;
 pub mod qemu;
+pub mod record;
 pub mod repl;
 pub mod script;
 pub mod units;

@@ -3,4 +3,5 @@
 //! Pure: no I/O, no `async`. The callers ask QEMU; here is only what the answers mean.
 
 pub mod explain;
+pub mod plan;
 pub mod state;

@@ -66,6 +66,8 @@ pub struct Repl {
     entries: Vec<Entry>,
     /// The exit code of the first entry that failed.
     failed: u8,
+    /// Whether a signal has ended it.
+    signalled: bool,
 }
 
 /// What comes after an entry.
@@ -93,8 +95,9 @@ impl Repl {
         } else {
             Input::pipe()
         };
-        let (entries, failed) = (Vec::new(), 0);
-        let repl = Self { settings, dialogue, input, notices, known, offers, runtime, entries, failed };
+        let (entries, failed, signalled) = (Vec::new(), 0, false);
+        let repl =
+            Self { settings, dialogue, input, notices, known, offers, runtime, entries, failed, signalled };
         repl.wire()?;
         Ok(repl)
     }
@@ -143,6 +146,10 @@ impl Repl {
         loop {
             if let Next::End(code) = next {
                 if let Some(code) = self.leave(code) {
+                    // What interrupted an entry does not interrupt the end.
+                    if !self.signalled {
+                        self.dialogue.session().interrupt().reset();
+                    }
                     let Self { dialogue, input, .. } = self;
                     drop(input);
                     return dialogue.finish().map(|()| code);
@@ -164,6 +171,7 @@ impl Repl {
             Said::Nothing => Next::Entry,
             Said::End => Next::End(self.failed),
             Said::Signal(code) => {
+                self.signalled = true;
                 if std::mem::take(&mut self.settings.interactive) {
                     // The editor still has the line, and nobody is to answer at it any more.
                     self.notices.set_shown(false);
@@ -293,7 +301,7 @@ impl Repl {
     }
 
     /// Whether the session may end, and with which code: not at a keystroke if guests would end with it.
-    fn leave(&self, code: u8) -> Option<u8> {
+    fn leave(&mut self, code: u8) -> Option<u8> {
         let guests = self.dialogue.at_stake();
         if guests.is_empty() || !self.settings.interactive {
             return Some(code);
@@ -315,7 +323,10 @@ impl Repl {
                 Some(code)
             }
             Said::Text(text) if text.trim().eq_ignore_ascii_case("e") || text.trim() == "end" => Some(code),
-            Said::Signal(code) => Some(code),
+            Said::Signal(code) => {
+                self.signalled = true;
+                Some(code)
+            }
             Said::Failed(_) => Some(code),
             _ => None,
         }

@@ -6,10 +6,13 @@
 mod attach;
 mod backing;
 mod control;
+mod description;
 mod guard;
 mod memory;
+mod pulse;
 mod special;
 mod start;
+mod survey;
 mod wait;
 
 use std::sync::Arc;
@@ -25,7 +28,10 @@ use crate::qemu::process::Process;
 
 pub use attach::Where;
 pub use backing::Backend;
+pub use control::Witness;
+pub use pulse::Pulse;
 pub use start::Launch;
+pub use survey::survey;
 pub use wait::Wait;
 
 use control::Control;
@@ -194,12 +200,11 @@ impl Vm {
     /// # Errors
     /// `Argument` if its process is not known.
     pub async fn kill(&self) -> Result<()> {
+        if self.ended().is_some() {
+            return Ok(());
+        }
         let Some(process) = &self.0.process else {
-            return Err(Error::Argument {
-                function: "kill".to_owned(),
-                cause: format!("the process of vm `{}` is not known", self.name()),
-                hint: "attach to its pid, or `quit` it".to_owned(),
-            });
+            return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
         process.kill();
         process.wait().await;

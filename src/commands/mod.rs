@@ -3,6 +3,8 @@
 
 mod eval;
 mod list;
+mod ps;
+mod recover;
 mod repl;
 mod run;
 
@@ -23,6 +25,10 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::Eval { expression } => eval::eval(&expression, &common),
         Command::Repl { words } => repl::repl(&words, &common),
         Command::List => list::list(&common),
+        Command::Ps => ps::ps(&common),
+        Command::Recover { run, dry_run, end } => {
+            recover::recover(run.as_deref(), recover::Manner { dry_run, end }, &common)
+        }
         Command::New { recipe } => list::new(&recipe),
     };
     (common, result)

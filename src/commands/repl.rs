@@ -6,9 +6,10 @@ use super::run::{find, internal, start, trace};
 use super::{coloured, palette};
 use crate::cli::Common;
 use crate::error::Error;
+use crate::record::Record;
 use crate::repl::{self, Settings};
 use crate::script::diagnostic::Failure;
-use crate::script::runner::STACK_BYTES;
+use crate::script::runner::{STACK_BYTES, Script};
 use crate::script::usage;
 
 /// Begin a session with what a recipe defines: its name, path, and its words.
@@ -21,10 +22,12 @@ pub fn repl(words: &[String], common: &Common) -> Result<u8, Failure> {
     trace(common.verbose);
     let recipe = words.first().map(|name| find(name)).transpose()?;
     if let Some(recipe) = &recipe {
-        let script = crate::script::runner::Script::load(session.clone(), recipe.clone())?;
+        let script = Script::load(session.clone(), recipe.clone())?;
         let parameters = script.parameters()?;
         session.set_parameters(usage::read(&parameters, &words[1..]).map_err(|error| Failure::from(&error))?);
     }
+    let record = if common.no_record { Record::off() } else { Record::of("repl") };
+    session.gate().set_record(record);
     let interactive = stdin().is_terminal() && stdout().is_terminal() && !common.json;
     let coloured = coloured(common, stdout().is_terminal());
     let settings = Settings { interactive, coloured, palette: palette(common), json: common.json, find };

@@ -15,6 +15,7 @@ use super::print;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
 use crate::qemu::process::cause;
+use crate::record::Record;
 use crate::script::diagnostic::Failure;
 use crate::script::interrupt::Interrupt;
 use crate::script::nearest::did_you_mean;
@@ -115,6 +116,8 @@ pub fn evaluate(
         }),
         log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
     });
+    let record = if common.no_record { Record::off() } else { Record::of(script.name()) };
+    session.gate().set_record(record);
     watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
     script.run()
 }

@@ -1,8 +1,10 @@
-//! Where a monitor listens: `unix:/path`, `tcp:host:port`, `telnet:host:port`.
+//! Where a monitor listens: `unix:/path`, `unix:@name`, `tcp:host:port`, `telnet:host:port`.
 //!
 //! Pure: text to values and back. Nothing here connects.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,7 +17,8 @@ pub const LONGEST_UNIX_PATH: usize = 107;
 /// option can be taken from QEMU's command line as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// A unix socket. The path is at most [`LONGEST_UNIX_PATH`] bytes long.
+    /// A unix socket. The path is at most [`LONGEST_UNIX_PATH`] bytes long. An abstract name begins with NUL, as in
+    /// `sun_path`; it is written `unix:@name` (a file of such a name is `unix:./@name`).
     Unix(PathBuf),
     /// A TCP port.
     Tcp {
@@ -54,7 +57,13 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, host, port) = match self {
-            Self::Unix(path) => return write!(f, "unix:{}", path.to_string_lossy().replace(',', ",,")),
+            Self::Unix(path) => {
+                return match self.abstract_name() {
+                    Some((name, true)) => write!(f, "unix:@{}", escape(&name)),
+                    Some((name, false)) => write!(f, "unix:@{},tight=off", escape(&name)),
+                    None => write!(f, "unix:{}", escape(&path.to_string_lossy())),
+                };
+            }
             Self::Tcp { host, port } => ("tcp", host, port),
             Self::Telnet { host, port } => ("telnet", host, port),
         };
@@ -66,23 +75,76 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// As QEMU reads it in `-monitor` and `-qmp`, before `,server=on`.
+    #[must_use]
+    pub fn to_option(&self) -> String {
+        match self.abstract_name() {
+            Some((name, true)) => format!("unix:{},abstract=on", escape(&name)),
+            Some((name, false)) => format!("unix:{},abstract=on,tight=off", escape(&name)),
+            None => self.to_string(),
+        }
+    }
+
+    /// The port, of an address that has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp { port, .. } | Self::Telnet { port, .. } => Some(*port),
+        }
+    }
+
+    /// The name of an abstract unix socket, and whether it ends where its text does (`tight=on`, QEMU's default).
+    fn abstract_name(&self) -> Option<(String, bool)> {
+        let Self::Unix(path) = self else { return None };
+        let name = path.as_os_str().as_bytes().strip_prefix(b"\0")?;
+        let text = String::from_utf8_lossy(name);
+        let tight = text.trim_end_matches('\0');
+        Some((tight.to_owned(), tight.len() == text.len()))
+    }
+}
+
 fn unknown(text: &str) -> String {
     format!("`{text}` is no monitor address: write `unix:/path`, `tcp:host:port` or `telnet:host:port`")
 }
 
 fn parse_path(text: &str, rest: &str) -> Result<Address, String> {
-    let path = before_options(rest);
-    match path.len() {
+    let mut options = split(rest).into_iter();
+    let path = options.next().unwrap_or_default();
+    let mut is_abstract = false;
+    let mut is_tight = true;
+    for option in options {
+        match option.split_once('=').unwrap_or((&option, "on")) {
+            ("abstract", switch) => is_abstract = is_on(switch),
+            ("tight", switch) => is_tight = is_on(switch),
+            _ => {}
+        }
+    }
+    let name = if is_abstract { Some(path.as_str()) } else { path.strip_prefix('@') };
+    match name.unwrap_or(&path).len() {
         0 => Err(format!("`{text}` names no path")),
-        1..=LONGEST_UNIX_PATH => Ok(Address::Unix(path.into())),
+        length @ 1..=LONGEST_UNIX_PATH => Ok(Address::Unix(match name {
+            Some(name) => {
+                // Unless told otherwise by `tight=off`, where NULs fill the whole of `sun_path`.
+                let padding = if is_tight { 0 } else { LONGEST_UNIX_PATH - length };
+                let name = [b"\0", name.as_bytes(), &vec![0; padding]].concat();
+                OsString::from_vec(name).into()
+            }
+            None => path.into(),
+        })),
         length => Err(format!(
             "the path in `{text}` has {length} bytes, and a unix socket's path has at most {LONGEST_UNIX_PATH}"
         )),
     }
 }
 
+fn is_on(switch: &str) -> bool {
+    matches!(switch, "on" | "yes" | "true" | "y")
+}
+
 fn parse_host_port(text: &str, rest: &str) -> Result<(String, u16), String> {
-    let rest = before_options(rest);
+    let rest = split(rest).swap_remove(0);
     let Some((host, port)) = rest.rsplit_once(':') else {
         return Err(format!("`{text}` has no port: write `host:port`"));
     };
@@ -91,6 +153,7 @@ fn parse_host_port(text: &str, rest: &str) -> Result<(String, u16), String> {
         Ok(port) => port,
     };
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some("") => "localhost",
         Some(bracketed) => bracketed,
         None if host.contains(':') => {
             return Err(format!("an IPv6 address goes in brackets: `[{host}]:{port}`"));
@@ -101,21 +164,28 @@ fn parse_host_port(text: &str, rest: &str) -> Result<(String, u16), String> {
     Ok((host.to_owned(), port))
 }
 
-/// The value in front of QEMU's `,option=value`. Within a value QEMU doubles a comma.
-fn before_options(text: &str) -> String {
-    let mut value = String::with_capacity(text.len());
+/// The value and QEMU's `,option=value` behind it. Within a value QEMU doubles a comma.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         if c == ',' && rest.next_if_eq(&',').is_none() {
-            break;
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(c);
         }
-        value.push(c);
     }
-    value
+    parts
+}
+
+fn escape(value: &str) -> String {
+    value.replace(',', ",,")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Address, String> {
@@ -132,9 +202,14 @@ mod tests {
         assert_eq!(parse("unix:q.sock,server,nowait"), Ok(Address::Unix("q.sock".into())));
         assert_eq!(parse("unix:/a,,b,server=on,wait=off"), Ok(Address::Unix("/a,b".into())));
         assert_eq!(parse("unix:/a:b"), Ok(Address::Unix("/a:b".into())));
+        assert_eq!(parse("unix:@a,,b"), Ok(Address::Unix("\0a,b".into())));
+        assert_eq!(parse("unix:a,abstract=on,server=on"), Ok(Address::Unix("\0a".into())));
+        assert_eq!(parse("unix:@a,abstract,server"), Ok(Address::Unix("\0@a".into())));
+        assert_eq!(parse("unix:./@a"), Ok(Address::Unix("./@a".into())));
         assert_eq!(parse("tcp:example.org:4444"), Ok(tcp("example.org", 4444)));
         assert_eq!(parse("tcp:127.0.0.1:4444,server=on,wait=off"), Ok(tcp("127.0.0.1", 4444)));
         assert_eq!(parse("tcp::4444"), Ok(tcp("localhost", 4444)));
+        assert_eq!(parse("tcp:[]:4444"), Ok(tcp("localhost", 4444)));
         assert_eq!(parse("tcp:[::1]:4444"), Ok(tcp("::1", 4444)));
         assert_eq!(
             parse("telnet:localhost:23,server,nowait"),
@@ -173,8 +248,33 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_is_shown() {
-        for text in ["unix:/a,,b", "tcp:localhost:1", "tcp:[fe80::1]:65535", "telnet:h:23"] {
-            assert_eq!(parse(text).unwrap().to_string(), text);
+        for text in [
+            "unix:/a,,b",
+            "unix:@a,,b",
+            "unix:@a,tight=off",
+            "tcp:localhost:1",
+            "tcp:[fe80::1]:65535",
+            "telnet:h:23",
+        ] {
+            let address = parse(text).unwrap();
+            assert_eq!(address.to_string(), text);
+            assert_eq!(parse(&address.to_option()), Ok(address));
+        }
+        assert_eq!(parse("unix:@a").unwrap().to_option(), "unix:a,abstract=on");
+        assert_eq!(parse("unix:/a").unwrap().to_option(), "unix:/a");
+        let Ok(Address::Unix(padded)) = parse("unix:@a,tight=off") else { panic!("a unix socket") };
+        assert_eq!(padded.as_os_str().len(), 108);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_shown_so_that_it_reads_back(
+            text in "(unix|tcp|telnet|[a-z]{0,3}):(@|/|\\[)?[a-z0-9,=@:./\\]ä-]{0,20}(,abstract(=on)?|,tight=off)?|.{0,12}"
+        ) {
+            if let Ok(address) = parse(&text) {
+                prop_assert_eq!(parse(&address.to_string()), Ok(address.clone()));
+                prop_assert_eq!(parse(&address.to_option()), Ok(address));
+            }
         }
     }
 }

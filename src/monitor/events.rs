@@ -3,6 +3,7 @@
 //! Filled by the connection, read by whoever waits. Never talks to QEMU.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -23,18 +24,21 @@ const FOLLOWED: usize = 1024;
 /// any) and `timestamp` (`seconds`, `microseconds`). It is consumed once, by
 /// [`take`](Self::take) or [`drain`](Self::drain). The newest [`KEPT_EVENTS`]
 /// that nobody consumed are kept; [`lost`](Self::lost) counts the others.
-#[derive(Debug)]
 pub struct EventLog {
     kept: Mutex<Kept>,
     news: watch::Sender<()>,
     feed: broadcast::Sender<Value>,
 }
 
-#[derive(Debug, Default)]
+/// Is told of every event as it comes.
+pub type Listener = Box<dyn Fn(&Value) + Send + Sync>;
+
+#[derive(Default)]
 struct Kept {
     unconsumed: VecDeque<Value>,
     last: HashMap<String, Value>,
     lost: u64,
+    listener: Option<Listener>,
 }
 
 /// A mark in an [`EventLog`]: tells whether anything came after it.
@@ -47,7 +51,20 @@ impl Default for EventLog {
     }
 }
 
+impl fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventLog").field(&self.kept().unconsumed).finish()
+    }
+}
+
 impl EventLog {
+    /// Tell `listener` of the events that nobody consumed yet, and of all that come.
+    pub fn report_to(&self, listener: Listener) {
+        let mut kept = self.kept();
+        kept.unconsumed.iter().for_each(&listener);
+        kept.listener = Some(listener);
+    }
+
     /// Consume the oldest event of this name that nobody consumed yet.
     #[must_use]
     pub fn take(&self, name: &str) -> Option<Value> {
@@ -92,6 +109,9 @@ impl EventLog {
         let mut kept = self.kept();
         if self.feed.receiver_count() > 0 {
             let _ = self.feed.send(event.clone());
+        }
+        if let Some(listener) = &kept.listener {
+            listener(&event);
         }
         let name = name_of(&event);
         if kept.last.len() < KEPT_NAMES || kept.last.contains_key(name) {

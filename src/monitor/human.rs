@@ -102,7 +102,10 @@ impl Human {
     /// would read another line than this. `quit` is never answered: it ends with `Gone`.
     pub async fn line(&self, line: &str) -> Result<String> {
         let Inner { vm, socket, .. } = &*self.inner;
-        let checked = Line::new(line).map_err(|cause| argument(line, cause, ""))?;
+        let checked = Line::new(line).map_err(|cause| {
+            // A line that cannot be sent may be too long to be shown, too.
+            argument(line.split_whitespace().next().unwrap_or_default(), cause, "")
+        })?;
         let mut talk = self.inner.talk.lock().await;
         // A caller that gave up left its reply behind, and perhaps a part of its line.
         if talk.is_awaiting {

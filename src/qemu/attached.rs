@@ -110,6 +110,19 @@ impl Attached {
     }
 }
 
+/// When a process started, in clock ticks since the host's start; `None` if it has ended.
+#[must_use]
+pub fn started(pid: u32) -> Option<u64> {
+    let entry = Entry::open(i32::try_from(pid).ok().and_then(Pid::from_raw)?).ok()?;
+    entry.started().filter(|_| entry.is_alive())
+}
+
+/// The process that has started this one and has not ended since.
+#[must_use]
+pub fn started_by(pid: u32) -> Option<u32> {
+    Entry::open(i32::try_from(pid).ok().and_then(Pid::from_raw)?).ok()?.parent()
+}
+
 type Refusal = (String, String);
 
 fn open(pid: i64) -> std::result::Result<Entry, Refusal> {

@@ -119,7 +119,7 @@ pub fn own_directory(args: &Arguments) -> Option<PathBuf> {
 /// The arguments for a human monitor at an address.
 #[must_use]
 pub fn human_monitor(address: &Address) -> [String; 2] {
-    ["-monitor".into(), format!("{address},server=on,wait=off")]
+    ["-monitor".into(), format!("{},server=on,wait=off", address.to_option())]
 }
 
 #[cfg(test)]

@@ -8,4 +8,6 @@ pub mod directory;
 pub mod guest;
 pub mod memory_file;
 pub mod monitors;
+pub mod ours;
 pub mod process;
+pub mod successor;

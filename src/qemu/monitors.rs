@@ -51,8 +51,25 @@ pub enum Place {
         /// Whether it opens with telnet's negotiation.
         telnet: bool,
     },
+    /// The guest's output comes out of it, too, and could pass for an answer (seen on 7.2 and 10.0: in the middle of
+    /// QEMU's echo, and behind its prompt); and what is typed goes to whoever has the focus, first the guest.
+    Shared {
+        /// Where, if it is a socket.
+        address: Option<Address>,
+        /// With whom, to complete the sentence `the monitor shares its connection with …`.
+        with: String,
+    },
     /// Nobody can connect to it; the reason completes the sentence `the monitor …`.
     Unreachable(String),
+}
+
+impl Place {
+    fn address(self) -> Option<Address> {
+        match self {
+            Self::At(address) => Some(address),
+            _ => None,
+        }
+    }
 }
 
 /// The monitors, in the order of their options. A relative path is taken from `directory`.
@@ -98,7 +115,8 @@ fn opened(args: &Arguments, argument: &Argument, directory: &Path) -> Option<Ope
             (protocol, of_id(args, &value.get("chardev").unwrap_or_default(), directory))
         }
         option @ ("serial" | "parallel" | "debugcon" | "virtioconsole") if text.starts_with("mon:") => {
-            (Protocol::Hmp, Place::Unreachable(format!("shares its character device with `-{option}`")))
+            let address = compatible(args, text, directory).address();
+            (Protocol::Hmp, Place::Shared { address, with: format!("the guest's `-{option}`") })
         }
         _ => return None,
     };
@@ -140,10 +158,16 @@ fn of_id(args: &Arguments, id: &str, directory: &Path) -> Place {
 
 fn place(chardev: &Value, directory: &Path) -> Place {
     let is_on = |key: &str| chardev.is_on(key) == Some(true);
-    let unreachable = |reason: &str| Place::Unreachable(reason.to_owned());
     if is_on("mux") {
-        return unreachable("shares its character device with others (`mux=on`)");
+        let address = socket(chardev, directory).address();
+        return Place::Shared { address, with: "others (`mux=on`)".to_owned() };
     }
+    socket(chardev, directory)
+}
+
+fn socket(chardev: &Value, directory: &Path) -> Place {
+    let is_on = |key: &str| chardev.is_on(key) == Some(true);
+    let unreachable = |reason: &str| Place::Unreachable(reason.to_owned());
     match chardev.get("backend").unwrap_or_default().as_str() {
         "socket" => {}
         "stdio" => return unreachable(ON_STDIO),

@@ -28,7 +28,8 @@ pub struct Function {
     pub examples: Vec<String>,
 }
 
-/// The functions of the script API and the standard library, by name.
+/// The functions of the script API and the standard library, by name. Without those whose names begin with `_`: what
+/// the files of the standard library do for one another.
 #[must_use]
 pub fn functions(engine: &Engine) -> Vec<Function> {
     read(engine, false)
@@ -46,7 +47,7 @@ fn read(engine: &Engine, standard: bool) -> Vec<Function> {
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let all = metadata["functions"].as_array().cloned().unwrap_or_default();
     let mut functions: Vec<Function> =
-        all.iter().map(function).filter(|function| !function.name.starts_with("anon$")).collect();
+        all.iter().map(function).filter(|function| !is_internal(&function.name)).collect();
     functions.sort_by(|a, b| (&a.name, &a.signature).cmp(&(&b.name, &b.signature)));
     functions
 }
@@ -58,6 +59,10 @@ fn returned(typed: &str) -> String {
         "Dynamic" | "?" => String::new(),
         known => known.to_owned(),
     }
+}
+
+fn is_internal(name: &str) -> bool {
+    name.starts_with("anon$") || name.starts_with('_')
 }
 
 fn function(metadata: &Value) -> Function {

@@ -74,6 +74,12 @@ impl Script {
         &self.engine
     }
 
+    /// What it is called: its path, or the name that it is shipped under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.source.name
+    }
+
     /// What the script says of itself.
     #[must_use]
     pub fn header(&self) -> Header {
@@ -118,6 +124,14 @@ impl Script {
             }
         }
         self.session.retire();
+        if let Some(record) = self.session.gate().record() {
+            record.end(&match &end {
+                Ok(End::Value(_)) => "ok".to_owned(),
+                Ok(End::Exit(code)) => format!("exit {code}"),
+                Ok(End::Skipped(reason)) => format!("skipped: {reason}"),
+                Err(failure) => failure.message.clone(),
+            });
+        }
         end
     }
 

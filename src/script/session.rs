@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
+use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::gate::{Effect, Gate};
@@ -17,6 +18,7 @@ use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::qemu::directory::Directory;
 use crate::qemu::process::cause;
+use crate::record::Record;
 use crate::vm::Vm;
 
 /// What a function of the script API returns.
@@ -120,7 +122,16 @@ impl Session {
 
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
-        Ok(self.0.gate.pass(effect)?)
+        let passed = self.0.gate.pass(effect);
+        self.complain();
+        Ok(passed?)
+    }
+
+    /// Say, once, that no record can be kept.
+    pub fn complain(&self) {
+        if let Some(complaint) = self.0.gate.record().and_then(Record::complaint) {
+            self.log(&format!("warning: {complaint}"));
+        }
     }
 
     /// Read a text file, if the gate lets it pass.
@@ -191,6 +202,11 @@ impl Session {
     /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
     /// let go of here too: a long run must not collect descriptors.
     pub fn adopt(&self, vm: &Vm) {
+        self.note(vm);
+        if let Some(record) = self.0.gate.record().cloned() {
+            let name = vm.name().to_owned();
+            vm.report_to(Box::new(move |exchange| record.exchange(&name, exchange)));
+        }
         let mut vms = lock(&self.0.vms);
         vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
         vms.push(vm.clone());
@@ -211,10 +227,20 @@ impl Session {
         lock(&self.0.vms).clone()
     }
 
+    /// Note in the record what is to be known of a `Vm`.
+    pub fn note(&self, vm: &Vm) {
+        if let Some(record) = self.0.gate.record() {
+            record.vm(&vm.description());
+        }
+    }
+
     /// Make a private directory, and hold it until a QEMU gets it or the run ends.
     pub fn make_directory(&self, name: &str) -> Result<String> {
         let directory = Directory::create(name)?;
         let path = directory.path().to_string_lossy().into_owned();
+        if let Some(record) = self.0.gate.record() {
+            record.step("file", &json!({ "path": path }))?;
+        }
         lock(&self.0.directories).push(directory);
         Ok(path)
     }

@@ -65,13 +65,49 @@ impl Vm {
         let console_seen = std::sync::Mutex::new(console_seen);
         Ok(Self(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
     }
+
+    /// What the system knows of its process, as it is now.
+    ///
+    /// # Errors
+    /// `Argument` if its process is not known, `Gone` if that has ended.
+    pub fn attached(&self) -> Result<Attached> {
+        let Some(pid) = self.pid() else { return Err(self.no_process("process", "attach to its pid")) };
+        let attached = Attached::to(pid.into());
+        match self.ended() {
+            // What was looked at may be another process, which has its number by now.
+            Some(ended) => Err(Error::Gone {
+                vm: self.name().to_owned(),
+                operation: "process".to_owned(),
+                ended,
+                stderr: self.stderr(),
+            }),
+            None => attached,
+        }
+    }
+
+    pub(super) fn no_process(&self, function: &str, hint: &str) -> Error {
+        Error::Argument {
+            function: function.to_owned(),
+            cause: format!("the process of vm `{}` is not known", self.name()),
+            hint: hint.to_owned(),
+        }
+    }
 }
 
 /// Connect to the first monitor of a process that can be had, a QMP one if there is one.
 async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Control> {
     let mut obstacles = Vec::new();
     let addresses = if given.is_empty() { listed(attached, &mut obstacles) } else { given.to_vec() };
+    let monitors = attached.monitors();
     for address in addresses {
+        let shared = monitors.iter().find_map(|monitor| match &monitor.place {
+            Place::Shared { address: Some(other), with } if attached.is_same(other, &address) => Some(with),
+            _ => None,
+        });
+        if let Some(with) = shared {
+            obstacles.push(format!("`{address}` {}", shares(with)));
+            continue;
+        }
         if let Some(holder) = attached.holder(&address) {
             obstacles.push(format!("`{address}` is held by {holder}"));
             continue;
@@ -102,6 +138,7 @@ fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
         match monitor.place {
             Place::At(address) => addresses.push(address),
             Place::Unreachable(reason) => obstacles.push(format!("{from} {reason}")),
+            Place::Shared { with, .. } => obstacles.push(format!("{from} {}", shares(&with))),
             Place::Ports { .. } | Place::Descriptor { .. } => {
                 obstacles.push(format!("where {from} listens is not known"));
             }
@@ -111,6 +148,10 @@ fn listed(attached: &Attached, obstacles: &mut Vec<String>) -> Vec<Address> {
         obstacles.push("it was started without any".to_owned());
     }
     addresses
+}
+
+fn shares(with: &str) -> String {
+    format!("shares its connection with {with}, whose output could pass for its answers")
 }
 
 fn nowhere(pid: i64, cause: String) -> Error {

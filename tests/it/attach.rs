@@ -57,6 +57,45 @@ fn a_monitors_address_is_enough_whatever_it_speaks() {
 }
 
 #[test]
+fn an_abstract_socket_is_an_address() {
+    let name = format!("qhop-test-{}-{}", std::process::id(), free_port());
+    Test::new()
+        .recipe(&format!(
+            r#"let human = launch(#{{ guest: "heartbeat", monitor: "unix:@{name}" }});
+            print(human.status());
+            let started = launch(#{{ guest: "heartbeat", args:
+                "-chardev socket,id=a,path={name}-2,abstract=on,tight=off,server=on,wait=off -mon a,mode=control" }});
+            let vm = attach("unix:@{name}-2,tight=off");
+            print(vm.pid == started.pid);
+            print(assert_throws(|| attach(human.pid), "attach").message);"#
+        ))
+        .stdout(&format!("running\ntrue\n[..]`unix:@{name}` is held by `qhop` (pid [..])"))
+        .run();
+}
+
+#[test]
+fn what_the_system_knows_is_told() {
+    Test::new()
+        .recipe(
+            r#"let started = launch(#{ guest: "heartbeat", args: "-monitor unix:human,server=on,wait=off" });
+            let process = attach(started.pid).process;
+            print(`${process.program} ${process.deleted} ${process.passed} ${process.unreadable}`);
+            assert_eq(process.words.filter(|word| word == "-monitor").len(), 1);
+            assert_eq(process.environment.PATH, env("PATH"));
+            assert_eq(process.directory + "\n", run("pwd", []).stdout);
+            assert_eq(process.descriptors["0"], "/dev/null");
+            assert_eq(process.started, started.process.started);
+            assert_eq(`${process.uid}` + "\n", run("id", ["-u"]).stdout);
+            assert_eq(process.user + "\n", run("id", ["-un"]).stdout);
+            assert_eq(run("cmp", [process.image, process.program]).status, 0);
+            started.kill();
+            print(assert_throws(|| started.process, "gone").message);"#,
+        )
+        .stdout("[..]/qemu-system-x86_64 false [] []\nvm `vm1` was killed by signal 9 during `process`")
+        .run();
+}
+
+#[test]
 fn an_attached_qemu_outlives_the_script() {
     let test = Test::new().recipe(
         r#"let started = launch(#{ guest: "heartbeat", keep: true, args: "-monitor unix:human,server=on,wait=off" });
@@ -108,6 +147,38 @@ fn an_attached_guest_can_be_moved() {
 fn message(recipe: &str) -> String {
     let recipe = format!("try {{ {recipe} }} catch (e) {{ print(`${{e.kind}}: ${{e.message}}`); }}");
     String::from_utf8_lossy(&Test::new().recipe(&recipe).output().stdout).trim_end().to_owned()
+}
+
+/// The guest could write what passes for an answer, and what is typed could reach the guest.
+#[test]
+fn a_monitor_that_is_shared_with_the_guest_is_left_alone() {
+    let port = free_port();
+    for (args, address, name) in [
+        (
+            "-serial mon:unix:shared,server=on,wait=off".to_owned(),
+            "unix:shared".to_owned(),
+            "`-serial mon:[..]`",
+        ),
+        (
+            format!(
+                "-chardev socket,id=m,host=127.0.0.1,port={port},telnet=on,server=on,wait=off,mux=on -serial chardev:m -mon m"
+            ),
+            format!("telnet:localhost:{port}"),
+            "`-mon m`",
+        ),
+    ] {
+        Test::new()
+            .recipe(&format!(
+                r#"let started = launch(#{{ guest: "heartbeat", args: "{args}", monitor: "unix:human" }});
+                print(assert_throws(|| attach("{address}"), "attach").message);
+                print(assert_throws(|| attach(started.pid), "attach").message);"#
+            ))
+            .stdout(&format!(
+                "[..]none of its monitors can be reached: `{address}` shares its connection with [..], whose output could pass for its answers
+[..]none of its monitors can be reached: {name} shares its connection with [..]; `unix:[..]/human` is held by `qhop` (pid [..])"
+            ))
+            .run();
+    }
 }
 
 #[test]

@@ -17,4 +17,5 @@ mod interrupt;
 mod migrate;
 mod monitor;
 mod readme;
+mod successor;
 mod tidy;

@@ -61,3 +61,29 @@ fn few_commands_are_out_of_band() {
         )
         .run();
 }
+
+/// QEMU cuts it without a word, and carries out the rest.
+#[test]
+fn a_word_that_the_human_monitor_would_cut_is_refused() {
+    Test::new()
+        .recipe(
+            r#"
+            let word = "";
+            word.pad(1023, "x");
+            let tell = |vm, line| try { print(vm.hmp(line)); } catch (e) { print(`${e.kind} ${e.message.sub_string(e.message.index_of(": "))}`); };
+            for vm in [launch(#{ args: "-machine none" }), launch(#{ args: "-machine none", monitor: "unix:human" })] {
+                tell.call(vm, `info block ${word}`);
+                tell.call(vm, `info block ${word}x`);
+                tell.call(vm, `info block "${word} x"`);
+            }
+            "#,
+        )
+        .stdout(
+            &"
+argument : it has a word of 1024 bytes, and the human monitor cuts a word at 1023
+argument : it has a word of 1025 bytes, and the human monitor cuts a word at 1023
+"
+            .repeat(2),
+        )
+        .run();
+}

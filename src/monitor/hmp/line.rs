@@ -43,12 +43,7 @@ impl Line {
                 text.len()
             ));
         }
-        let longest = longest_word(text);
-        if longest > LONGEST_WORD {
-            return Err(format!(
-                "it has a word of {longest} bytes, and the human monitor cuts a word at {LONGEST_WORD}"
-            ));
-        }
+        check_words(text)?;
         if let ["change", "vnc", "password" | "passwd"] = *text.split_whitespace().collect::<Vec<_>>() {
             return Err("the human monitor would ask for the password and answer nothing else before it has one: put it at the end of the line".into());
         }
@@ -65,6 +60,19 @@ impl Line {
     #[must_use]
     pub fn echo(&self) -> Echo {
         Echo { line: self.0.clone(), typed: usize::from(!self.0.is_empty()), at: 0 }
+    }
+}
+
+/// Whether QEMU reads every word as it is meant, on its way by QMP's `human-monitor-command`, too.
+///
+/// # Errors
+/// A clause that says which word it would cut.
+pub fn check_words(text: &str) -> Result<(), String> {
+    match longest_word(text) {
+        ..=LONGEST_WORD => Ok(()),
+        longest => Err(format!(
+            "it has a word of {longest} bytes, and the human monitor cuts a word at {LONGEST_WORD}"
+        )),
     }
 }
 

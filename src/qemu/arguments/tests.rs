@@ -164,7 +164,13 @@ proptest! {
     }
 
     #[test]
-    fn no_configuration_file_breaks_the_parser(text in "([\\[\\]a-z \"=#]|\n){0,60}") {
+    fn no_configuration_file_breaks_the_parser(
+        text in prop_oneof![
+            "([\\[\\]a-z \"=#]|\n){0,60}",
+            "(\\[(machine|chardev|device|x)( \"[a-z,=.]{0,4}\")?\\]\n|  [a-m.]{1,3} ?= ?\"[a-z,=. ]{0,6}\"\n|#.{0,3}\n){0,8}",
+            ".{0,20}",
+        ],
+    ) {
         if let Ok(options) = readconfig::parse(&text) {
             let arguments: Arguments = options.into_iter().collect();
             prop_assert_eq!(Arguments::parse(&arguments.words()).words(), arguments.words());

@@ -197,9 +197,11 @@ fn insert(json: &mut Json, key: &str, word: &str) {
         None => {
             *slot = match (&*slot, word) {
                 (Json::Bool(_), "on" | "off") => Json::Bool(word == "on"),
-                (Json::Number(_), number) if number.parse::<i64>().is_ok() => {
-                    number.parse::<i64>().map_or(Json::Null, Json::from)
-                }
+                (Json::Number(_), word) => match word.parse::<i64>() {
+                    // Not `00`, which would be read as `0`.
+                    Ok(number) if number.to_string() == word => Json::from(number),
+                    _ => Json::String(word.to_owned()),
+                },
                 _ => Json::String(word.to_owned()),
             }
         }
@@ -288,6 +290,7 @@ mod tests {
         assert_eq!(change(r#"{"a":{"b":"c"},"d":true}"#, "", "a.b", "x"), r#"{"a":{"b":"x"},"d":true}"#);
         assert_eq!(change(r#"{"d":true,"n":1}"#, "", "d", "off"), r#"{"d":false,"n":1}"#);
         assert_eq!(change(r#"{"n":1}"#, "", "n", "2"), r#"{"n":2}"#);
+        assert_eq!(change(r#"{"n":1}"#, "", "n", "00"), r#"{"n":"00"}"#);
         assert_eq!(change(r#"{"n":1}"#, "", "a.b", "2"), r#"{"n":1,"a":{"b":"2"}}"#);
     }
 

@@ -105,6 +105,12 @@ impl Entry {
         self.stat(22)
     }
 
+    /// The process that has started it, or has taken it over from that one.
+    #[must_use]
+    pub fn parent(&self) -> Option<u32> {
+        self.stat(4)?.try_into().ok()
+    }
+
     /// Whether the kernel runs it for itself.
     #[must_use]
     pub fn is_kernel_thread(&self) -> bool {

@@ -27,7 +27,7 @@ impl Attached {
     fn reach(&self, place: Place) -> Place {
         let unreachable = |reason: String| Place::Unreachable(reason);
         let address = match place {
-            Place::Unreachable(reason) => return Place::Unreachable(reason),
+            Place::Unreachable(_) | Place::Shared { .. } => return place,
             Place::At(address) => address,
             Place::Ports { address, last } => match self.chosen_port(&address, last) {
                 Some(address) => address,
@@ -62,6 +62,18 @@ impl Attached {
         match path.strip_prefix(self.base()) {
             Ok(relative) => self.entry.path("cwd").join(relative),
             Err(_) => whole,
+        }
+    }
+
+    /// Whether two addresses are the same place, one of them as its command line has it.
+    #[must_use]
+    pub fn is_same(&self, own: &Address, other: &Address) -> bool {
+        match (own, other) {
+            (Address::Unix(own), Address::Unix(other)) => {
+                own == other || std::path::absolute(other).is_ok_and(|other| self.connectable(own) == other)
+            }
+            // It can listen at a port but once.
+            (own, other) => own.port().is_some() && own.port() == other.port(),
         }
     }
 

@@ -18,6 +18,9 @@ fn show(opened: &Opened) -> String {
         Place::At(address) => address.to_string(),
         Place::Ports { address, last } => format!("{address}-{last}"),
         Place::Descriptor { fd, telnet } => format!("fd {fd} {telnet}"),
+        Place::Shared { address, with } => {
+            format!("{} shared with {with}", address.as_ref().map(Address::to_string).unwrap_or_default())
+        }
         Place::Unreachable(reason) => reason.clone(),
     };
     format!("{:?} {place}", opened.protocol)
@@ -46,7 +49,7 @@ fn long_forms() {
     assert_eq!(chardev("host=::1,port=4,server=on,telnet=on"), ["Qmp telnet:[::1]:4"]);
     assert_eq!(chardev("port=4,server=on"), ["Qmp tcp:localhost:4"]);
     assert_eq!(chardev("fd=35,server=on,wait=off"), ["Qmp fd 35 false"]);
-    assert_eq!(chardev("path=name,abstract=on,server=on"), ["Qmp unix:\0name"]);
+    assert_eq!(chardev("path=name,abstract=on,server=on"), ["Qmp unix:@name"]);
     let loose = monitors(
         &parse("-mon m -chardev socket,id=m,path=name,abstract=on,tight=off,server=on"),
         Path::new("/"),
@@ -76,7 +79,11 @@ fn some_cannot_be_reached() {
     assert_eq!(shown("-nographic"), ["Hmp is on QEMU's standard input and output"]);
     assert_eq!(shown("-m 512"), ["Hmp is a console in QEMU's window"]);
     assert_eq!(shown("-nodefaults"), Vec::<String>::new());
-    assert_eq!(shown("-nodefaults -serial mon:stdio"), ["Hmp shares its character device with `-serial`"]);
+    assert_eq!(shown("-nodefaults -serial mon:stdio"), ["Hmp  shared with the guest's `-serial`"]);
+    assert_eq!(
+        shown("-nodefaults -parallel mon:telnet:h:1,server,nowait"),
+        ["Hmp telnet:h:1 shared with the guest's `-parallel`"]
+    );
     assert_eq!(shown("-monitor stdio"), ["Hmp is on QEMU's standard input and output"]);
     assert_eq!(shown("-monitor vc:80Cx24C"), ["Hmp is a console in QEMU's window"]);
     assert_eq!(shown("-qmp pty"), ["Qmp is on a pseudo terminal"]);
@@ -88,7 +95,7 @@ fn some_cannot_be_reached() {
     assert_eq!(shown("-mon m"), ["Hmp is on a `-chardev` with the id `m`, which there is not"]);
     assert_eq!(
         shown("-chardev socket,id=m,path=/q,server,mux=on -mon m -serial chardev:m"),
-        ["Hmp shares its character device with others (`mux=on`)"]
+        ["Hmp unix:/q shared with others (`mux=on`)"]
     );
 }
 

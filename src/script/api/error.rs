@@ -48,6 +48,16 @@ pub mod api {
         error.hint().to_owned()
     }
 
+    /// What the program that failed wrote to its standard error last; empty if it wrote nothing, or none is involved.
+    ///
+    /// ```rhai
+    /// try { launch(#{ args: "-machine none -fly" }); } catch (e) { assert(e.stderr.contains("-fly"), e.stderr); }
+    /// ```
+    #[rhai_fn(get = "stderr", pure)]
+    pub fn stderr(error: &mut Error) -> String {
+        error.stderr().to_owned()
+    }
+
     /// An error as text: its message.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_string(error: &mut Error) -> String {

@@ -32,9 +32,14 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn launch(ctx: NativeCallContext, options: Map) -> ScriptResult<Vm> {
         let session = Session::of(&ctx);
-        let launch = launch_options(&session, options)?;
-        let effect = Effect::Start { program: launch.qemu.clone(), args: launch.args.clone() };
-        let vm = session.perform(effect, Vm::launch(launch))?;
+        let mut launch = launch_options(&session, options)?;
+        session.pass(Effect::Start { program: launch.qemu.clone(), args: launch.args.clone() })?;
+        if launch.directory.is_none() {
+            // On record before the QEMU exists: by its directory, it is found again.
+            let path = session.make_directory(&launch.name)?;
+            launch.directory = session.take_directory(&path);
+        }
+        let vm = session.block_on(Vm::launch(launch))?;
         session.adopt(&vm);
         Ok(vm)
     }

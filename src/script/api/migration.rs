@@ -5,7 +5,7 @@ use rhai::plugin::*;
 
 use crate::error::{Error, Result};
 use crate::migration::explain;
-use crate::migration::state::{Holder, Migration, Mode};
+use crate::migration::state::{Holder, Migration, Mode, RunStatus, Seen};
 use crate::script::options::Options;
 use crate::script::session::{ScriptResult, Session};
 use crate::vm::Vm;
@@ -44,8 +44,8 @@ pub mod api {
     /// Who has the guest in a migration, by what both ends answer within 2 s: `holder` (`"source"`, `"target"`,
     /// `"in transit"`, `"nobody"`, `"both"`), a `sentence` for people, a `remedy`, empty where there is nothing
     /// to be done, whether `migrate_cancel` (`may_cancel`) and `cont` (`may_cont`) on the source are safe, and whether
-    /// the migration has `succeeded`, by what both ends say. `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
-    /// `migrate-start-postcopy` was sent.
+    /// the migration has `succeeded`, by what both ends say, and whether the target still waits for the guest (`target_waits`). `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
+    /// `migrate-start-postcopy` was sent, `ran` whether the target may have run the guest before anybody looked.
     ///
     /// ```rhai
     /// let source = launch(#{ name: "source", guest: "heartbeat" });
@@ -56,7 +56,7 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn verdict(ctx: NativeCallContext, source: Vm, target: Vm, course: Map) -> ScriptResult<Map> {
-        let (mode, before) = super::course(course)?;
+        let (mode, before, ran) = super::course(course)?;
         let migration = Session::of(&ctx).block_on(async {
             let (seen_source, seen_target) = tokio::join!(source.seen(), target.seen());
             Ok(Migration {
@@ -64,7 +64,7 @@ pub mod api {
                 target: seen_target,
                 mode,
                 before: before.as_str().into(),
-                target_ran: target.last_event("RESUME").is_some(),
+                target_ran: ran || target.last_event("RESUME").is_some(),
             })
         })?;
         let verdict = migration.verdict();
@@ -75,13 +75,15 @@ pub mod api {
             ("remedy".into(), named(verdict.remedy)),
             ("may_cancel".into(), migration.may_cancel().is_ok().into()),
             ("succeeded".into(), migration.succeeded().into()),
+            ("target_waits".into(), matches!(migration.target, Seen::Alive(RunStatus::Inmigrate, _)).into()),
             ("may_cont".into(), migration.source_may_cont().is_ok().into()),
         ]))
     }
 }
 
-fn course(course: Map) -> Result<(Mode, String)> {
-    let mut course = Options::new("verdict", course, &["mode", "was", "switched"])?;
+fn course(course: Map) -> Result<(Mode, String, bool)> {
+    let mut course = Options::new("verdict", course, &["mode", "was", "switched", "ran"])?;
+    let ran = course.flag("ran")?;
     let switched = course.flag("switched")?;
     let before = course.string("was")?.unwrap_or_else(|| "running".to_owned());
     let mode = match course.string("mode")?.as_deref() {
@@ -96,7 +98,7 @@ fn course(course: Map) -> Result<(Mode, String)> {
             });
         }
     };
-    Ok((mode, before))
+    Ok((mode, before, ran))
 }
 
 /// The text with the names of the two ends for `source` and `target`: all at once, since the guest of a

@@ -1,117 +1,18 @@
-//! What a script asks of one QEMU: commands, states, properties, its end.
+//! What a script asks of one QEMU: states, properties, its end.
 
+use rhai::Array;
 use rhai::plugin::*;
-use rhai::{Array, Map};
 use serde_json::json;
 
-use crate::error::Error;
+use super::command::command;
 use crate::script::gate::Effect;
-use crate::script::options::{arguments, duration};
+use crate::script::options::duration;
 use crate::script::session::{ScriptResult, Session};
 use crate::script::value::to_dynamic;
 use crate::vm::Vm;
 
 #[export_module]
 pub mod api {
-    /// Send one QMP command, in QEMU's own names, and return its reply.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// assert_eq(vm.qmp("query-status").status, "running");
-    /// ```
-    #[rhai_fn(return_raw, pure)]
-    pub fn qmp(ctx: NativeCallContext, vm: &mut Vm, name: &str) -> ScriptResult<Dynamic> {
-        super::warn(&Session::of(&ctx), vm, name)?;
-        Session::of(&ctx).perform(command(vm, name), vm.qmp(name, json!({}))).map(|reply| to_dynamic(&reply))
-    }
-
-    /// Send one QMP command with its arguments.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// let machine = vm.qmp("qom-get", #{ path: "/machine", property: "type" });
-    /// assert_eq(machine, vm.machine + "-machine");
-    /// ```
-    #[rhai_fn(name = "qmp", return_raw, pure)]
-    pub fn qmp_with(
-        ctx: NativeCallContext,
-        vm: &mut Vm,
-        name: &str,
-        arguments: Map,
-    ) -> ScriptResult<Dynamic> {
-        let arguments = super::arguments(name, arguments)?;
-        Session::of(&ctx).perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
-    }
-
-    /// `qmp`, out of band: QEMU does it at once, even where its main loop hangs. Few commands can be sent so:
-    /// `migrate-pause`, `migrate-recover`, `yank`, `query-yank`. Over a human monitor they are lines like all others.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// let error = assert_throws(|| vm.qmp_oob("migrate-pause"), "qmp");
-    /// assert(error.message.contains("postcopy"), "there is none that could pause");
-    /// ```
-    #[rhai_fn(return_raw, pure)]
-    pub fn qmp_oob(ctx: NativeCallContext, vm: &mut Vm, name: &str) -> ScriptResult<Dynamic> {
-        qmp_oob_with(ctx, vm, name, Map::new())
-    }
-
-    /// `qmp_oob` with arguments.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// assert_throws(|| vm.qmp_oob("migrate-recover", #{ uri: "tcp:127.0.0.1:0" }), "qmp");
-    /// ```
-    #[rhai_fn(name = "qmp_oob", return_raw, pure)]
-    pub fn qmp_oob_with(
-        ctx: NativeCallContext,
-        vm: &mut Vm,
-        name: &str,
-        arguments: Map,
-    ) -> ScriptResult<Dynamic> {
-        let arguments = super::arguments(name, arguments)?;
-        Session::of(&ctx)
-            .perform(command(vm, name), vm.qmp_oob(name, arguments))
-            .map(|reply| to_dynamic(&reply))
-    }
-
-    /// `qmp` for the commands that take a file descriptor along, `getfd` and `add-fd`: that of the file at `path`,
-    /// opened for reading, and for writing where that is allowed. It needs a QMP monitor on a unix socket.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// vm.qmp_fd("getfd", #{ fdname: "nothing" }, "/dev/null");
-    /// vm.qmp("closefd", #{ fdname: "nothing" });
-    /// let added = vm.qmp_fd("add-fd", #{ "fdset-id": 1 }, "/dev/null");
-    /// assert_eq(added["fdset-id"], 1);
-    /// ```
-    #[rhai_fn(return_raw, pure)]
-    pub fn qmp_fd(
-        ctx: NativeCallContext,
-        vm: &mut Vm,
-        name: &str,
-        arguments: Map,
-        path: &str,
-    ) -> ScriptResult<Dynamic> {
-        let arguments = super::arguments(name, arguments)?;
-        let session = Session::of(&ctx);
-        session.pass(Effect::Open { path: path.to_owned(), vm: vm.name().to_owned() })?;
-        session.perform(command(vm, name), vm.qmp_fd(name, arguments, path)).map(|reply| to_dynamic(&reply))
-    }
-
-    /// Send one line to the human monitor and return what it prints. A line that QEMU rejects is an error.
-    ///
-    /// ```rhai
-    /// let vm = launch(#{ guest: "heartbeat" });
-    /// assert(vm.hmp("info status").contains("running"), "the guest runs");
-    /// assert_throws(|| vm.hmp("fly"), "hmp");
-    /// ```
-    #[rhai_fn(return_raw, pure)]
-    pub fn hmp(ctx: NativeCallContext, vm: &mut Vm, line: &str) -> ScriptResult<String> {
-        super::warn(&Session::of(&ctx), vm, line)?;
-        Session::of(&ctx).perform(command(vm, line), vm.hmp(line))
-    }
-
     /// The guest's run state, as `query-status` gives it.
     ///
     /// ```rhai
@@ -219,6 +120,7 @@ pub mod api {
     pub fn keep(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
         Session::of(&ctx).pass(process(vm, "keep"))?;
         vm.keep();
+        Session::of(&ctx).note(vm);
         Ok(())
     }
 
@@ -382,30 +284,6 @@ pub mod api {
     }
 }
 
-fn command(vm: &Vm, command: &str) -> Effect {
-    Effect::Command { vm: vm.name().to_owned(), command: command.to_owned() }
-}
-
 fn process(vm: &Vm, verb: &'static str) -> Effect {
     Effect::Process { vm: vm.name().to_owned(), verb }
-}
-
-/// A raw command is sent as it is; that it could lose the guest is said before.
-fn warn(session: &Session, vm: &Vm, line: &str) -> ScriptResult<()> {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    // Nearly all commands are harmless, and are not to pay for those that are not.
-    if !["cont", "c", "quit", "q", "migrate_cancel"].contains(&word) {
-        return Ok(());
-    }
-    let guarded = session.block_on(async {
-        Ok(match word {
-            "cont" | "c" => vm.may_cont(&session.others(vm)).await,
-            "quit" | "q" => vm.may_quit().await,
-            _ => vm.may_cancel().await,
-        })
-    })?;
-    if let Err(Error::Refused { vm, operation, reason, .. }) = guarded {
-        session.log(&format!("warning: `{operation}` of vm `{vm}`: {reason}"));
-    }
-    Ok(())
 }

@@ -1,0 +1,68 @@
+//! A plan as text for people.
+//!
+//! Pure: the value that a script has in, lines out.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::modes::MODES;
+use super::{list, text};
+
+/// Wide enough for a terminal, and not too wide to be read.
+const WIDTH: usize = 110;
+
+/// The findings, each with cause and remedy, then what was chosen and why, and what stands against the other modes.
+#[must_use]
+pub fn table(plan: &Value) -> String {
+    let mut table = String::new();
+    let findings = list(&plan["findings"]);
+    let widest =
+        findings.iter().map(|finding| text(finding, "subject").chars().count()).max().unwrap_or_default();
+    let indent = "blocks".len() + 2 + widest.clamp(12, 28) + 2;
+    let width = indent - 10;
+    if findings.is_empty() {
+        table += "nothing stands between this guest and that QEMU\n";
+    }
+    for finding in findings {
+        let head = format!("{:<6}  {:<width$}  ", text(finding, "severity"), text(finding, "subject"));
+        wrap(&mut table, &head, text(finding, "message"), indent);
+        for (label, key) in [("cause", "cause"), ("hint", "remedy")] {
+            if !text(finding, key).is_empty() {
+                wrap(&mut table, &format!("{:indent$}{label}: ", ""), text(finding, key), indent + 2);
+            }
+        }
+    }
+    let mode = match text(plan, "mode") {
+        "" => "none",
+        mode => mode,
+    };
+    let label = "mode  ";
+    wrap(&mut table, &format!("{label}  {mode:<width$}  "), text(plan, "why"), indent);
+    for name in MODES {
+        let reason = text(&plan["modes"][name], "why");
+        if !reason.is_empty() && name != mode {
+            wrap(&mut table, &format!("{:<6}  {name:<width$}  ", "not"), reason, indent);
+        }
+    }
+    table
+}
+
+/// A text behind its head, and what does not fit on the line below it.
+fn wrap(table: &mut String, head: &str, text: &str, indent: usize) {
+    let mut line = head.to_owned();
+    let mut fresh = true;
+    for word in text.split_whitespace() {
+        if !fresh && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(table, "{}", line.trim_end());
+            line = " ".repeat(indent);
+            fresh = true;
+        }
+        if !fresh {
+            line.push(' ');
+        }
+        line += word;
+        fresh = false;
+    }
+    let _ = writeln!(table, "{}", line.trim_end());
+}

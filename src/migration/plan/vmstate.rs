@@ -1,0 +1,101 @@
+//! What both binaries write of a device, as they say themselves: `-dump-vmstate`.
+//!
+//! Pure: two texts in, findings out. Sizes in them are those of structures in memory, and names are QEMU's own business:
+//! only versions and missing parts say something about the stream.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Finding, list, text};
+
+/// What the target's binary does not understand of the device types that the guest has.
+#[must_use]
+pub fn vmstate(source: &Value, dumps: &Value) -> Vec<Finding> {
+    let read = |end: &str| serde_json::from_str::<Value>(text(dumps, end)).ok();
+    let (Some(ours), Some(theirs)) = (read("source"), read("target")) else { return Vec::new() };
+    let kinds: BTreeSet<&str> = list(&source["tree"])
+        .iter()
+        .chain(list(&source["devices"]))
+        .map(|device| text(device, "type"))
+        .collect();
+    let mut findings = Vec::new();
+    for kind in kinds {
+        match (&ours[kind], &theirs[kind]) {
+            (Value::Null, _) => {}
+            (_, Value::Null) => findings.push(Finding::blocks(
+                &format!("device type {kind}"),
+                "the target's binary does not know its state".to_owned(),
+                "the device is gone from that version, or was left out when it was built",
+                "take another build of QEMU, or unplug the device first",
+            )),
+            (ours, theirs) => {
+                let mut changes = Vec::new();
+                compare(kind, &ours["Description"], &theirs["Description"], true, &mut changes);
+                findings.extend(changes);
+            }
+        }
+    }
+    findings
+}
+
+fn compare(kind: &str, ours: &Value, theirs: &Value, outermost: bool, findings: &mut Vec<Finding>) {
+    let subject = format!("device type {kind}");
+    let name = text(ours, "name");
+    let number = |of: &Value, key: &str| of[key].as_i64().unwrap_or_default();
+    let (sent, known, least) =
+        (number(ours, "version_id"), number(theirs, "version_id"), number(theirs, "minimum_version_id"));
+    // What is inside of another is read by the version that the reader has; only the outermost is sent.
+    if outermost && (sent > known || sent < least) {
+        findings.push(Finding::blocks(
+            &subject,
+            format!("its state is sent in version {sent}, and the target reads {least} to {known}"),
+            if sent > known {
+                "the target is older, and does not know the newer layout"
+            } else {
+                "the target no longer reads so old a layout"
+            },
+            if sent > known {
+                "go to a version that is not older, or use an older machine type from the start"
+            } else {
+                "move over a version in between"
+            },
+        ));
+        return;
+    }
+    if !outermost && sent > known {
+        findings.push(Finding::risk(
+            &subject,
+            format!("`{name}`, a part of its state, is in version {sent}, and the target knows {known}"),
+            "the target is older, and may not read the newer layout",
+            "rehearse it",
+        ));
+    }
+    for part in list(&ours["Subsections"]) {
+        match list(&theirs["Subsections"]).iter().find(|other| other["name"] == part["name"]) {
+            Some(other) => compare(kind, part, other, false, findings),
+            None => findings.push(Finding::note(
+                &subject,
+                format!(
+                    "`{}`, a part of its state that is sent if it is needed, is not known to the target",
+                    text(part, "name")
+                ),
+                "if the guest's device needs it, the target refuses the stream",
+                "rehearse it",
+            )),
+        }
+    }
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for field in list(&ours["Fields"]) {
+        let inner = &field["Description"];
+        // A name stands for alternatives where it is there twice; their order is not the same in all versions.
+        if inner.is_null() || !seen.insert(text(inner, "name")) {
+            continue;
+        }
+        let other =
+            list(&theirs["Fields"]).iter().find(|other| other["Description"]["name"] == inner["name"]);
+        if let Some(other) = other {
+            compare(kind, inner, &other["Description"], false, findings);
+        }
+    }
+}

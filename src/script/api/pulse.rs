@@ -1,0 +1,67 @@
+//! The heartbeat of a guest, watched on its console.
+
+use rhai::Array;
+use rhai::plugin::*;
+
+use crate::error::{Error, Result};
+use crate::script::gate::Effect;
+use crate::script::session::{ScriptResult, Session};
+use crate::vm::{Pulse, Vm};
+
+#[export_module]
+pub mod api {
+    /// Watch for the beats of one guest on the consoles of these QEMUs, from now on: each time that `text` comes is a
+    /// beat. What a migration does to the guest, as the guest sees it, is the longest gap.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// let pulse = pulse([vm], "beat ");
+    /// for beat in 0..3 { vm.wait_for_output("beat "); }
+    /// assert(pulse.beats > 0, "it lives");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pulse(ctx: NativeCallContext, vms: Array, text: &str) -> ScriptResult<Pulse> {
+        let session = Session::of(&ctx);
+        let vms = super::machines(&vms)?;
+        let names: Vec<&str> = vms.iter().map(Vm::name).collect();
+        let effect = Effect::Read { path: format!("the console of `{}`", names.join("`, `")) };
+        session.perform(effect, async { Pulse::of(&vms, text) })
+    }
+
+    /// How many beats were felt so far.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ args: "-S" });
+    /// assert_eq(pulse([vm], "beat ").beats, 0);
+    /// ```
+    #[rhai_fn(get = "beats", pure)]
+    pub fn beats(pulse: &mut Pulse) -> i64 {
+        i64::try_from(pulse.felt().beats).unwrap_or(i64::MAX)
+    }
+
+    /// The longest time between two beats so far in milliseconds, that since the last one included; exact to about one.
+    /// `()` before the second beat.
+    ///
+    /// ```rhai
+    /// let vm = launch(#{ guest: "heartbeat" });
+    /// let pulse = pulse([vm], "beat ");
+    /// while pulse.beats < 2 { vm.wait_for_output("beat "); }
+    /// assert(pulse.longest_ms > 0.0, "there are ten milliseconds between two");
+    /// ```
+    #[rhai_fn(get = "longest_ms", pure)]
+    pub fn longest_ms(pulse: &mut Pulse) -> Dynamic {
+        let felt = pulse.felt();
+        if felt.beats < 2 { Dynamic::UNIT } else { (felt.longest.as_secs_f64() * 1e3).into() }
+    }
+}
+
+fn machines(vms: &Array) -> Result<Vec<Vm>> {
+    let vm = |vm: &Dynamic| {
+        vm.clone().try_cast::<Vm>().ok_or_else(|| Error::Argument {
+            function: "pulse".to_owned(),
+            cause: format!("the QEMUs are a list of `Vm`, not of `{}`", vm.type_name()),
+            hint: "such as `pulse([source, target], \"beat \")`".to_owned(),
+        })
+    };
+    vms.iter().map(vm).collect()
+}
