@@ -51,9 +51,8 @@ pub fn parse(text: &str) -> Option<Result<Command, Error>> {
 
 fn command(name: &str, argument: &str) -> Result<Command, Error> {
     let given = (!argument.is_empty()).then(|| argument.to_owned());
-    let wanted = |what: &str| {
-        given.clone().ok_or_else(|| usage(format!("`:{name}` needs {what}"), String::new()))
-    };
+    let wanted =
+        |what: &str| given.clone().ok_or_else(|| usage(format!("`:{name}` needs {what}"), String::new()));
     let none = |command| match &given {
         None => Ok(command),
         Some(argument) => Err(usage(format!("`:{name}` takes no `{argument}`"), String::new())),
@@ -74,7 +73,8 @@ fn command(name: &str, argument: &str) -> Result<Command, Error> {
         "quit" | "q" | "exit" => none(Command::Quit),
         _ => {
             let near = nearest(name, NAMES.iter().map(|(name, ..)| *name));
-            let hint = near.map_or_else(|| "`:help` lists them".to_owned(), |near| format!("did you mean `:{near}`?"));
+            let hint = near
+                .map_or_else(|| "`:help` lists them".to_owned(), |near| format!("did you mean `:{near}`?"));
             Err(usage(format!("there is no command `:{name}`"), hint))
         }
     }

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::commands;
 use super::context::{Call, Context, Part, context};
 use super::offer::{Offer, Step};
+use super::{commands, options};
 use crate::script::help::Function;
 use crate::script::names::declared;
 use crate::script::shape::Shape;
@@ -43,8 +43,8 @@ pub struct Completion {
 }
 
 const KEYWORDS: [&str; 16] = [
-    "let", "const", "if", "else", "for", "in", "while", "loop", "return", "throw", "try", "catch", "fn", "import",
-    "true", "false",
+    "let", "const", "if", "else", "for", "in", "while", "loop", "return", "throw", "try", "catch", "fn",
+    "import", "true", "false",
 ];
 /// Those of Rhai's own functions that are called without an object.
 const BUILT_IN: [&str; 5] = ["print", "type_of", "parse_int", "parse_float", "range"];
@@ -52,7 +52,8 @@ const BUILT_IN: [&str; 5] = ["print", "type_of", "parse_int", "parse_float", "ra
 /// Complete `text`, which ends at the cursor.
 #[must_use]
 pub fn complete(text: &str, known: &Knowledge) -> Completion {
-    let mut completion = if text.trim_start().starts_with(':') { command(text, known) } else { script(text, known) };
+    let mut completion =
+        if text.trim_start().starts_with(':') { command(text, known) } else { script(text, known) };
     // A key with a dash is found by its first letters, and gets the quotes that it needs.
     let bare = |word: &str| word.trim_start_matches('"').to_owned();
     let word = bare(&text[completion.start..]);
@@ -90,7 +91,9 @@ fn script(text: &str, known: &Knowledge) -> Completion {
             if text[start..].is_empty() && !values.is_empty() {
                 candidates = Vec::new();
             }
-            let quoted = |value: String| if ["true", "false"].contains(&value.as_str()) { value } else { format!("{value:?}") };
+            let quoted = |value: String| {
+                if ["true", "false"].contains(&value.as_str()) { value } else { format!("{value:?}") }
+            };
             candidates.extend(values.into_iter().map(quoted));
             Completion { start, candidates, files: false }
         }
@@ -102,7 +105,8 @@ fn script(text: &str, known: &Knowledge) -> Completion {
         Context::Key { start, call, given } => {
             let mut keys = call.map(|call| keys(&call, known)).unwrap_or_default();
             keys.retain(|key| !given.contains(key));
-            let written = |key: String| if is_name(&key) { format!("{key}: ") } else { format!("\"{key}\": ") };
+            let written =
+                |key: String| if is_name(&key) { format!("{key}: ") } else { format!("\"{key}\": ") };
             let candidates = keys.into_iter().map(written).collect();
             Completion { start, candidates, files: false }
         }
@@ -115,8 +119,10 @@ fn script(text: &str, known: &Knowledge) -> Completion {
     }
 }
 
-fn is_name(key: &str) -> bool {
-    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !key.starts_with(|c: char| c.is_ascii_digit())
+/// Whether a key can be written without quotes.
+pub fn is_name(key: &str) -> bool {
+    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !key.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Everything that a word can be by itself.
@@ -180,7 +186,8 @@ fn shape(of: &[Part], known: &Knowledge) -> Option<Shape> {
             (Part::Name(name), Shape::Map(mut keys)) => keys.remove(name)?,
             (Part::Name(name), owner) => {
                 let property = format!("get${name}");
-                let found = known.functions.iter().find(|it| it.name == property && it.on == owner.type_name());
+                let found =
+                    known.functions.iter().find(|it| it.name == property && it.on == owner.type_name());
                 of_type(found.map(|it| it.returns.as_str()).filter(|it| !it.is_empty())?)
             }
             (Part::Item, Shape::Array(item)) => *item?,
@@ -201,7 +208,9 @@ fn of_type(name: &str) -> Shape {
 /// What the QEMU offers that a call is about; where it is not known which that is, what any offers.
 fn offered(of: &[Part], known: &Knowledge, what: impl Fn(&Offer) -> Vec<String>) -> Vec<String> {
     match shape(of, known) {
-        Some(Shape::Vm(qemu)) if !qemu.is_empty() => known.offers.get(&qemu).map(|it| what(it)).unwrap_or_default(),
+        Some(Shape::Vm(qemu)) if !qemu.is_empty() => {
+            known.offers.get(&qemu).map(|it| what(it)).unwrap_or_default()
+        }
         _ => known.offers.values().flat_map(|it| what(it)).collect(),
     }
 }
@@ -213,42 +222,13 @@ fn keys(call: &Call, known: &Knowledge) -> Vec<String> {
     };
     match (call.function.as_str(), call.argument, &call.first, &call.path[..]) {
         ("qmp", 1, Some(command), path) => members(&call.of, command, path),
-        (function, _, _, []) => options(function, known),
+        (function, _, _, []) => options::names(function, &known.api),
         (_, _, _, [Step::Key(key)]) if key == "parameters" => members(&[], "migrate-set-parameters", &[]),
         (_, _, _, [Step::Key(key)]) if key == "capabilities" => {
             offered(&[], known, |offer| offer.next_words(&["migrate_set_capability"]))
         }
         _ => Vec::new(),
     }
-}
-
-/// The options of a function, which its doc lists: `` Options: `name`, `args` (one string, or an array), … ``
-fn options(function: &str, known: &Knowledge) -> Vec<String> {
-    let docs = known.api.iter().filter(|it| it.name == function).map(|it| it.doc.as_str());
-    let lists = docs.filter_map(|doc| doc.split_once("Options: ")).map(|(_, list)| list);
-    let mut found = Vec::new();
-    for list in lists {
-        let list = list.split("\n\n").next().unwrap_or_default();
-        let (mut depth, mut explained) = (0_usize, false);
-        for (index, piece) in list.split('`').enumerate() {
-            if index % 2 == 1 {
-                if depth == 0 && !explained && is_name(piece) {
-                    found.push(piece.to_owned());
-                }
-                continue;
-            }
-            for char in piece.chars() {
-                match char {
-                    '(' => depth += 1,
-                    ')' => depth = depth.saturating_sub(1),
-                    ':' if depth == 0 => explained = true,
-                    ';' if depth == 0 => explained = false,
-                    _ => {}
-                }
-            }
-        }
-    }
-    found
 }
 
 /// The values that there are for the argument or the member that the cursor is at.
@@ -261,17 +241,9 @@ fn values(call: &Call, known: &Knowledge) -> Vec<String> {
         ("wait_for_migration", 0, ..) => offered(&|offer| offer.reply_values("query-migrate", "status")),
         ("wait_for_event" | "last_event", 0, ..) => offered(&|offer| offer.events().to_vec()),
         ("launch", 0, _, [Step::Key(key)]) if key == "guest" => vec!["heartbeat".to_owned()],
-        (_, _, _, [Step::Key(key)]) if key == "mode" => options_values(&call.function, "mode", known),
+        (_, _, _, [Step::Key(key)]) if key == "mode" => options::values(&call.function, "mode", &known.api),
         _ => Vec::new(),
     }
-}
-
-/// The values in quotes that the doc of a function gives for an option.
-fn options_values(function: &str, option: &str, known: &Knowledge) -> Vec<String> {
-    let docs = known.api.iter().filter(|it| it.name == function).map(|it| it.doc.as_str());
-    let after = docs.filter_map(|doc| doc.split_once(&format!("`{option}`: "))).map(|(_, rest)| rest);
-    let list = after.map(|rest| rest.split(';').next().unwrap_or_default());
-    list.flat_map(|list| list.split("`\"").skip(1).filter_map(|it| it.split_once("\"`")).map(|it| it.0.to_owned())).collect()
 }
 
 fn inside_text(text: &str, start: usize, call: Option<&Call>, known: &Knowledge) -> Completion {

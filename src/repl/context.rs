@@ -100,7 +100,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The word before the token of that index.
     fn word(&self, end: usize) -> &'a str {
-        end.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or("", |token| &self.text[token.range.clone()])
+        end.checked_sub(1)
+            .and_then(|at| self.tokens.get(at))
+            .map_or("", |token| &self.text[token.range.clone()])
     }
 
     fn kind(&self, end: usize) -> Option<Kind> {
@@ -197,7 +199,8 @@ impl<'a> Reader<'a> {
                     let of = if self.word(open - 1) == "." { self.parts(open - 2) } else { Vec::new() };
                     let first = self.tokens.get(open + 1).filter(|it| it.kind == Kind::Text { open: false });
                     let first = first.filter(|_| self.word(open + 3) == ",");
-                    let first = first.map(|it| self.text[it.range.clone()].trim_matches(['"', '`']).to_owned());
+                    let first =
+                        first.map(|it| self.text[it.range.clone()].trim_matches(['"', '`']).to_owned());
                     let function = self.word(open).to_owned();
                     return (Some(Call { of, function, argument: commas, first, path }), given);
                 }

@@ -39,7 +39,8 @@ impl Completer for Assistant {
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
-        known.offers = offers.iter().filter_map(|(qemu, offer)| Some((qemu.clone(), offer.clone()?))).collect();
+        known.offers =
+            offers.iter().filter_map(|(qemu, offer)| Some((qemu.clone(), offer.clone()?))).collect();
         drop(offers);
         let text = &line[..at];
         let Completion { start, mut candidates, files: with_files } = complete(text, &known);
@@ -62,7 +63,8 @@ impl Completer for Assistant {
 
 /// The files whose paths start so; directories end in `/`.
 fn files(start: &str) -> Vec<String> {
-    let (directory, name) = start.rsplit_once('/').map_or(("", start), |(directory, name)| (&start[..=directory.len()], name));
+    let (directory, name) =
+        start.rsplit_once('/').map_or(("", start), |(directory, name)| (&start[..=directory.len()], name));
     let place = if directory.is_empty() { Path::new(".") } else { Path::new(directory) };
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
     let mut found: Vec<String> = entries

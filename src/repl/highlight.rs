@@ -13,8 +13,8 @@ const CALL: &str = "\x1b[34m";
 const COMMAND: &str = "\x1b[1m";
 
 const KEYWORDS: [&str; 24] = [
-    "let", "const", "if", "else", "for", "in", "while", "loop", "do", "until", "return", "throw", "try", "catch", "fn",
-    "private", "import", "export", "as", "switch", "break", "continue", "true", "false",
+    "let", "const", "if", "else", "for", "in", "while", "loop", "do", "until", "return", "throw", "try",
+    "catch", "fn", "private", "import", "export", "as", "switch", "break", "continue", "true", "false",
 ];
 
 /// The text with colours; its width stays the same.

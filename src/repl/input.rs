@@ -167,5 +167,4 @@ impl Input {
         let _ = self.ask.send(ask);
         self.said.recv().unwrap_or(Said::End)
     }
-
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::fmt::Write;
+
 use super::commands::NAMES;
 use crate::error::Error;
 use crate::script::help::Function;
@@ -10,11 +12,12 @@ use crate::script::nearest::did_you_mean;
 /// The commands, and where to go from there.
 #[must_use]
 pub fn overview() -> String {
-    let mut text = "An entry is Rhai: an expression, whose value is shown, or statements. `fn`, `let` and `import`\n\
+    let mut text =
+        "An entry is Rhai: an expression, whose value is shown, or statements. `fn`, `let` and `import`\n\
         last until the session ends. An entry that is not complete goes on on the next line.\n\n"
-        .to_owned();
+            .to_owned();
     for (name, argument, what) in NAMES {
-        text.push_str(&format!("  {:<18}{what}\n", format!(":{name} {argument}")));
+        let _ = writeln!(text, "  {:<18}{what}", format!(":{name} {argument}"));
     }
     text + "\nTab completes, also what this QEMU offers: vm.qmp(\"… vm.hmp(\"…; Ctrl-R searches the history.\n\
         Ctrl-C ends what runs, or the line; Ctrl-D the session. Begin with: let vm = launch(#{ guest: \"heartbeat\" })"
@@ -29,7 +32,9 @@ pub fn of(name: &str, functions: &[Function], own: &[(String, Vec<String>)]) -> 
     let is_meant = |it: &&Function| it.name == bare || it.name.strip_prefix("get$") == Some(bare);
     let mut parts: Vec<String> = functions.iter().filter(is_meant).map(described).collect();
     let own_ones = own.iter().filter(|(name, _)| name == bare);
-    parts.extend(own_ones.map(|(name, parameters)| format!("{name}({}), defined here", parameters.join(", "))));
+    parts.extend(
+        own_ones.map(|(name, parameters)| format!("{name}({}), defined here", parameters.join(", "))),
+    );
     parts.dedup();
     if parts.is_empty() {
         let names = functions.iter().map(|it| it.name.trim_start_matches("get$"));
@@ -51,7 +56,7 @@ fn described(function: &Function) -> String {
     for part in [&function.doc].into_iter().chain(&function.examples).filter(|part| !part.is_empty()) {
         text.push_str("\n\n");
         for line in part.lines() {
-            text.push_str(&format!("  {line}\n"));
+            let _ = writeln!(text, "  {line}");
         }
         text.truncate(text.trim_end().len());
     }

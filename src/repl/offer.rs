@@ -132,7 +132,18 @@ impl Offer {
             ["migrate_set_parameter"] => self.parameters.clone(),
             ["migrate_set_parameter", parameter] => {
                 let values = self.values("migrate-set-parameters", &[Step::Key((*parameter).to_owned())]);
-                values.into_iter().map(|value| if value == "true" { "on".into() } else if value == "false" { "off".into() } else { value }).collect()
+                values
+                    .into_iter()
+                    .map(|value| {
+                        if value == "true" {
+                            "on".into()
+                        } else if value == "false" {
+                            "off".into()
+                        } else {
+                            value
+                        }
+                    })
+                    .collect()
             }
             ["migrate"] => vec!["-d".to_owned()],
             _ => Vec::new(),
@@ -154,7 +165,9 @@ impl Offer {
                 let members = self.members_of(entity).into_iter().filter(|it| text(&it["name"]) == key);
                 members.map(|member| &member["type"]).collect()
             }
-            Step::Item => self.alternatives(entity).into_iter().filter_map(|it| it.get("element-type")).collect(),
+            Step::Item => {
+                self.alternatives(entity).into_iter().filter_map(|it| it.get("element-type")).collect()
+            }
         };
         types.into_iter().filter_map(|name| self.entity(name)).find_map(|entity| self.walk(entity, rest))
     }
@@ -163,7 +176,9 @@ impl Offer {
     fn members_of<'a>(&'a self, entity: &'a Value) -> Vec<&'a Value> {
         let mut members = Vec::new();
         for object in self.alternatives(entity) {
-            members.extend(object["members"].as_array().into_iter().flatten().filter(|it| it.get("name").is_some()));
+            members.extend(
+                object["members"].as_array().into_iter().flatten().filter(|it| it.get("name").is_some()),
+            );
             let variants = object["variants"].as_array().into_iter().flatten();
             for variant in variants.filter_map(|variant| self.entity(&variant["type"])) {
                 members.extend(variant["members"].as_array().into_iter().flatten());
@@ -189,7 +204,9 @@ impl Offer {
                     let list = entity["values"].as_array().into_iter().flatten();
                     values.extend(list.map(|value| text(value).to_owned()));
                 }
-                "builtin" if entity["json-type"] == "boolean" => values.extend(["true".to_owned(), "false".to_owned()]),
+                "builtin" if entity["json-type"] == "boolean" => {
+                    values.extend(["true".to_owned(), "false".to_owned()]);
+                }
                 _ => {}
             }
         }

@@ -57,7 +57,8 @@ pub fn ends_in_comment(text: &str) -> bool {
 /// Where a statement at the top of the text ends: after a `;`, or after the `}` of a block that is followed by a word.
 #[must_use]
 pub fn boundaries(text: &str) -> Vec<usize> {
-    let tokens: Vec<Token> = tokens(text).into_iter().filter(|it| !matches!(it.kind, Kind::Comment { .. })).collect();
+    let tokens: Vec<Token> =
+        tokens(text).into_iter().filter(|it| !matches!(it.kind, Kind::Comment { .. })).collect();
     let mut depth = 0_usize;
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
@@ -69,7 +70,8 @@ pub fn boundaries(text: &str) -> Vec<usize> {
         }
         let next = tokens.get(index + 1);
         let begins = next.is_some_and(|next| {
-            matches!(next.kind, Kind::Name) && !["else", "while", "until", "in", "as", "catch"].contains(&&text[next.range.clone()])
+            matches!(next.kind, Kind::Name)
+                && !["else", "while", "until", "in", "as", "catch"].contains(&&text[next.range.clone()])
         });
         if depth == 0 && (word == ";" || (word == "}" && token.kind == Kind::Close && begins)) {
             found.push(token.range.end);
@@ -199,7 +201,8 @@ fn quoted_end(rest: &str, quote: char) -> Option<usize> {
 
 /// `30.s` is a number and a property, `2.5` a number.
 fn number_end(rest: &str) -> usize {
-    let digits = |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let digits =
+        |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     let whole = digits(rest);
     match rest[whole..].strip_prefix('.') {
         Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => whole + 1 + digits(fraction),
@@ -218,7 +221,10 @@ mod tests {
     #[test]
     fn text_has_words() {
         for (text, wanted) in [
-            ("let vm = launch(#{ name: \"a b\" });", vec!["let", "vm", "=", "launch", "(", "#{", "name", ":", "\"a b\"", "}", ")", ";"]),
+            (
+                "let vm = launch(#{ name: \"a b\" });",
+                vec!["let", "vm", "=", "launch", "(", "#{", "name", ":", "\"a b\"", "}", ")", ";"],
+            ),
             ("x::f(30.s, 2.5)", vec!["x", "::", "f", "(", "30", ".", "s", ",", "2.5", ")"]),
             ("`a ${vm.name} b`", vec!["`a ", "${", "vm", ".", "name", "}", " b`"]),
             ("`${a}${#{b: 1}}`", vec!["`", "${", "a", "}", "${", "#{", "b", ":", "1", "}", "}", "`"]),
@@ -242,7 +248,8 @@ mod tests {
     #[test]
     fn statements_end() {
         let text = "let a = 1; if a > 0 { f(); } else { g(); } let b = #{ c: 1 };\nb";
-        let ends: Vec<&str> = boundaries(text).into_iter().map(|at| text[..at].rsplit(' ').next().unwrap()).collect();
+        let ends: Vec<&str> =
+            boundaries(text).into_iter().map(|at| text[..at].rsplit(' ').next().unwrap()).collect();
         assert_eq!(ends, ["1;", "}", "};"]);
     }
 

@@ -15,8 +15,8 @@ use super::recipe::{Source, without_shebang};
 use super::runner::{End, Script};
 use super::session::Session;
 use super::shape::Shape;
-use super::transcript::{NAME, Transcript};
 use super::show;
+use super::transcript::{NAME, Transcript};
 use crate::vm::Vm;
 
 /// A session of entries.
@@ -62,8 +62,7 @@ impl Dialogue {
     /// A session without entries, whose imports may reach what is in and below the directory of `recipe`, or else
     /// the working directory.
     pub fn new(session: Session, recipe: Option<&Path>) -> Result<Self, Failure> {
-        let source =
-            Source { name: NAME.to_owned(), text: String::new(), path: recipe.map(Path::to_owned) };
+        let source = Source { name: NAME.to_owned(), text: String::new(), path: recipe.map(Path::to_owned) };
         let script = Script::load(session, source)?;
         let (scope, transcript, imports) = (Scope::new(), Transcript::default(), BTreeMap::new());
         Ok(Self { script, scope, transcript, imports, entries: 0 })
@@ -122,7 +121,8 @@ impl Dialogue {
         let whole = self.script.ast.merge(&entry);
         self.script.ast = whole.clone_functions_only();
         let mut scope = std::mem::take(&mut self.scope);
-        let result = self.script.guarded(|script| script.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &whole));
+        let result =
+            self.script.guarded(|script| script.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &whole));
         self.scope = scope;
         let reached = result.as_ref().err().map_or(Position::NONE, |error| error.position());
         self.keep_imports(source, &whole, reached);
@@ -146,8 +146,10 @@ impl Dialogue {
         for (path, alias, at) in imports {
             let engine = &mut self.script.engine;
             if let Ok(module) = engine.module_resolver().resolve(engine, Some(source), &path, at) {
-                let mut names: Vec<String> =
-                    module.gen_fn_signatures_with_mapper(Into::into).filter_map(name_of_call).collect();
+                let mut names: Vec<String> = module
+                    .gen_fn_signatures_with_mapper(Into::into)
+                    .filter_map(|it| name_of_call(&it))
+                    .collect();
                 names.sort_unstable();
                 names.dedup();
                 engine.register_static_module(&alias, module);
@@ -167,7 +169,7 @@ impl Dialogue {
         }
     }
 
-    /// The variables, in the order of their definition, with their values in so many characters.
+    /// The variables, by name, with their values in so many characters.
     #[must_use]
     pub fn variables(&self, length: usize) -> Vec<Variable> {
         let variable = |(name, _, value): (&str, bool, &Dynamic)| Variable {
@@ -175,7 +177,9 @@ impl Dialogue {
             type_name: Shape::of(&value.flatten_clone()).type_name().to_owned(),
             value: show::brief(value, length),
         };
-        self.scope.iter_raw().map(variable).collect()
+        let mut variables: Vec<Variable> = self.scope.iter_raw().map(variable).collect();
+        variables.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        variables
     }
 
     /// What the variables look like from outside.
@@ -200,7 +204,8 @@ impl Dialogue {
     #[must_use]
     pub fn own_functions(&self) -> Vec<(String, Vec<String>)> {
         let functions = self.script.ast.iter_functions().filter(|it| !it.name.starts_with("anon$"));
-        let own = functions.map(|it| (it.name.to_owned(), it.params.iter().map(ToString::to_string).collect()));
+        let own =
+            functions.map(|it| (it.name.to_owned(), it.params.iter().map(ToString::to_string).collect()));
         own.collect()
     }
 
@@ -220,7 +225,11 @@ impl Dialogue {
                 return ended;
             }
             let asked = session.block_on(async { Ok(timeout(PATIENCE, vm.status()).await) });
-            asked.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_else(|| "does not answer".to_owned())
+            asked
+                .ok()
+                .and_then(Result::ok)
+                .and_then(Result::ok)
+                .unwrap_or_else(|| "does not answer".to_owned())
         };
         session.interrupt().reset();
         session.vms().into_iter().map(|vm| Guest { state: state(&vm), vm }).collect()
@@ -238,6 +247,66 @@ impl Dialogue {
     }
 }
 
-fn name_of_call(signature: String) -> Option<String> {
+fn name_of_call(signature: &str) -> Option<String> {
     signature.split_once('(').map(|(name, _)| name.to_owned()).filter(|name| rhai::is_valid_identifier(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialogue() -> (tokio::runtime::Runtime, Dialogue) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let dialogue = Dialogue::new(Session::new(runtime.handle().clone()), None).unwrap();
+        (runtime, dialogue)
+    }
+
+    fn shown(dialogue: &mut Dialogue, text: &str) -> String {
+        let answer = dialogue.evaluate(text, 80);
+        answer.end.map_or_else(|failure| failure.message, |_| answer.shown)
+    }
+
+    #[test]
+    fn entries_see_what_came_before() {
+        let (_runtime, mut dialogue) = dialogue();
+        for (entry, wanted) in [
+            ("let a = 1", ""),
+            ("fn f(x) { x + g() }", ""),
+            ("fn g() { 10 }", ""),
+            ("f(a)", "11"),
+            ("fn g() { 20 }", ""),
+            ("f(a)", "21"),
+            ("let h = || { a += 1; a };", ""),
+            ("h.call() + a", "4"),
+            ("let a = \"new\"; a", "\"new\""),
+            ("const C = 3; fn c() { global::C } c()", "3"),
+            ("C + 1", "4"),
+        ] {
+            assert_eq!(shown(&mut dialogue, entry), wanted, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_failed_entry_costs_itself() {
+        let (_runtime, mut dialogue) = dialogue();
+        dialogue.script.engine.register_fn("explode", || panic!("boom"));
+        assert_eq!(shown(&mut dialogue, "let a = 1; { let inner = 2; throw \"x\" }"), "x");
+        assert_eq!(
+            shown(&mut dialogue, "for i in 0..3 { let b = i; b.nothing }"),
+            "`i64` has no property `nothing`"
+        );
+        assert_eq!(shown(&mut dialogue, "inner"), "there is no variable `inner`");
+        assert!(shown(&mut dialogue, "a += 1; explode()").contains("a bug in qhop"));
+        assert_eq!(shown(&mut dialogue, "a"), "2");
+        let names: Vec<String> = dialogue.variables(80).into_iter().map(|it| it.name).collect();
+        assert_eq!(names, ["a"]);
+    }
+
+    #[test]
+    fn it_is_told_where_an_entry_failed() {
+        let (_runtime, mut dialogue) = dialogue();
+        assert_eq!(dialogue.evaluate("let a = 1;\nnothing()", 80).failed_at, Some((2, 1)));
+        assert_eq!(dialogue.evaluate("let b = 1; lunch(b)", 80).failed_at, Some((1, 12)));
+        assert_eq!(dialogue.evaluate("1", 80).failed_at, None);
+    }
 }

@@ -87,8 +87,10 @@ fn line(value: &Dynamic, depth: usize) -> String {
         return format!("[{}]", items.join(", "));
     }
     if let Some(members) = value.read_lock::<Map>() {
-        let members: Vec<String> =
-            members.iter().map(|(name, member)| format!("{}: {}", key(name), line(member, depth + 1))).collect();
+        let members: Vec<String> = members
+            .iter()
+            .map(|(name, member)| format!("{}: {}", key(name), line(member, depth + 1)))
+            .collect();
         return if members.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", members.join(", ")) };
     }
     scalar(&value)

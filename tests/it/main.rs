@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod terminal;
 mod test;
 
 mod attach;
@@ -17,5 +18,6 @@ mod interrupt;
 mod migrate;
 mod monitor;
 mod readme;
+mod repl;
 mod successor;
 mod tidy;

@@ -17,8 +17,22 @@ fn function(name: &str, shown: &str, on: &str, arguments: usize, returns: &str, 
 
 fn known() -> Knowledge {
     let api = vec![
-        function("launch", "launch(options: map)", "map", 1, "Vm", "Start. Options: `qemu` (the binary), `args` (a\nstring, or `name`), `keep`."),
-        function("migrate", "migrate(source, target, given)", "", 3, "map", "Move.\n\nOptions: `mode`: `\"precopy\"`, `\"shared\"`\n(memory in a file); `capabilities` and `parameters`: maps;\n`stall`: long.\n\nReturns `why`."),
+        function(
+            "launch",
+            "launch(options: map)",
+            "map",
+            1,
+            "Vm",
+            "Start. Options: `qemu` (the binary), `args` (a\nstring, or `name`), `keep`.",
+        ),
+        function(
+            "migrate",
+            "migrate(source, target, given)",
+            "",
+            3,
+            "map",
+            "Move.\n\nOptions: `mode`: `\"precopy\"`, `\"shared\"`\n(memory in a file); `capabilities` and `parameters`: maps;\n`stall`: long.\n\nReturns `why`.",
+        ),
         function("now", "now()", "", 0, "Duration", ""),
         function("qmp", "vm.qmp(name: string)", "Vm", 2, "", ""),
         function("hmp", "vm.hmp(line: string)", "Vm", 2, "string", ""),
@@ -57,7 +71,16 @@ fn known() -> Knowledge {
         ]),
         modules: BTreeMap::from([("lib".into(), vec!["helper".into()])]),
         offers: HashMap::from([
-            ("new".into(), Arc::new(Offer::new(&schema, "stop|s  -- stop\ninfo [x]  -- show\n", "info status  -- s\ninfo stats  -- t\n", "", ""))),
+            (
+                "new".into(),
+                Arc::new(Offer::new(
+                    &schema,
+                    "stop|s  -- stop\ninfo [x]  -- show\n",
+                    "info status  -- s\ninfo stats  -- t\n",
+                    "",
+                    "",
+                )),
+            ),
             ("old".into(), Arc::new(Offer::new(&other, "", "", "", ""))),
         ]),
         recipes: vec!["demo".into()],

@@ -42,14 +42,19 @@ fn a_schema_tells_commands_arguments_and_values() {
     };
     let capability = [key("capabilities"), Step::Item];
     assert_eq!(names("migrate-set-capabilities", &capability), ["capability", "state"]);
-    assert_eq!(offer.values("migrate-set-capabilities", &[&capability[..], &[key("capability")]].concat()), ["xbzrle", "postcopy-ram"]);
+    assert_eq!(
+        offer.values("migrate-set-capabilities", &[&capability[..], &[key("capability")]].concat()),
+        ["xbzrle", "postcopy-ram"]
+    );
     assert_eq!(names("blockdev-add", &[]), ["driver", "read-only", "filename", "file"]);
     assert_eq!(names("blockdev-add", &[key("file")]), ["driver", "read-only", "filename", "file"]);
     assert_eq!(offer.values("blockdev-add", &[key("file"), key("driver")]), ["file", "raw"]);
     assert_eq!(offer.values("blockdev-add", &[key("read-only")]), ["true", "false"]);
     assert!(offer.members("blockdev-add", &[]).iter().any(|it| it.name == "read-only" && it.optional));
     assert_eq!(offer.reply_values("query-status", "status"), ["running", "paused"]);
-    assert!(names("no-such-command", &[]).is_empty() && names("blockdev-add", &[Step::Item, key("x")]).is_empty());
+    assert!(
+        names("no-such-command", &[]).is_empty() && names("blockdev-add", &[Step::Item, key("x")]).is_empty()
+    );
 }
 
 #[test]
