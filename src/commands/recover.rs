@@ -36,8 +36,12 @@ pub fn recover(name: Option<&str>, manner: Manner, common: &Common) -> Result<u8
     let quiet = Common { no_record: true, ..common.clone() };
     match run::evaluate(&runtime, &session, script, &quiet)? {
         End::Value(value) => {
-            let said: Vec<&str> =
-                value.json["said"].as_array().into_iter().flatten().filter_map(|line| line.as_str()).collect();
+            let said: Vec<&str> = value.json["said"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|line| line.as_str())
+                .collect();
             report(&said, value.json["safe"] == true, common)
         }
         end => run::finish(end, common),
@@ -71,7 +75,8 @@ fn choose(name: Option<&str>) -> Result<Option<Run>, Failure> {
     let Some(run) = store.run(name) else {
         let runs = store.runs();
         let near = did_you_mean(name, runs.iter().map(|run| run.name.as_str()));
-        let hint = if near.is_empty() { "`qhop ps` shows the runs that were left undone".to_owned() } else { near };
+        let hint =
+            if near.is_empty() { "`qhop ps` shows the runs that were left undone".to_owned() } else { near };
         return Err(usage(format!("there is no record of a run `{name}`"), hint));
     };
     Ok((!run.is_over() || run.lives).then_some(run))
@@ -88,7 +93,8 @@ fn take_over(run: &Run) -> Result<Record, Failure> {
     if run.lives {
         return Err(busy(format!("its qhop (process {}) lives", run.pid)));
     }
-    let held = Store::find().and_then(|store| store.hold(&run.name)).map_err(|error| Failure::from(&error))?;
+    let held =
+        Store::find().and_then(|store| store.hold(&run.name)).map_err(|error| Failure::from(&error))?;
     let held = held.ok_or_else(|| busy("another qhop is at it".to_owned()))?;
     Record::resume(held).map_err(|error| Failure::from(&error))
 }

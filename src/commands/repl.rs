@@ -4,11 +4,10 @@ use std::io::{IsTerminal, stdin, stdout};
 
 use clap::Parser;
 
-use super::run::{find, internal, start, trace};
+use super::run::{find, internal, record, start, trace};
 use super::{coloured, misunderstood, palette, print};
 use crate::cli::{Common, OWN_FLAGS, Words};
 use crate::error::Error;
-use crate::record::Record;
 use crate::repl::{self, Notices, Settings};
 use crate::script::diagnostic::Failure;
 use crate::script::runner::{STACK_BYTES, Script};
@@ -37,8 +36,7 @@ pub fn repl(words: &[String], common: &mut Common) -> Result<u8, Failure> {
             hint: "each wait has one of its own".to_owned(),
         }));
     }
-    let record = if common.no_record { Record::off() } else { Record::of("repl") };
-    session.gate().set_record(record);
+    record(&session, "repl", common);
     let interactive = stdin().is_terminal() && stdout().is_terminal() && !common.json;
     let coloured = coloured(common, stdout().is_terminal());
     let notices = Notices::new(coloured);

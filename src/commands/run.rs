@@ -117,8 +117,7 @@ pub fn evaluate(
         }),
         log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
     });
-    let record = if common.no_record { Record::off() } else { Record::of(script.name()) };
-    session.gate().set_record(record);
+    record(session, script.name(), common);
     watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
     script.run()
 }
@@ -127,6 +126,11 @@ pub fn evaluate(
 pub fn internal(error: &dyn std::fmt::Display) -> Failure {
     let program = "the session".to_owned();
     Failure::from(&Error::Start { program, cause: error.to_string(), hint: String::new() })
+}
+
+/// Let a run keep a record, unless its user does without. `title` is what it is called there.
+pub fn record(session: &Session, title: &str, common: &Common) {
+    session.gate().set_record(if common.no_record { Record::off() } else { Record::of(title) });
 }
 
 fn not_started(error: &std::io::Error) -> Failure {

@@ -107,11 +107,11 @@ impl EventLog {
 
     pub(super) fn push(&self, event: Value) {
         let mut kept = self.kept();
-        if self.feed.receiver_count() > 0 {
-            let _ = self.feed.send(event.clone());
-        }
         if let Some(listener) = &kept.listener {
             listener(&event);
+        }
+        if self.feed.receiver_count() > 0 {
+            let _ = self.feed.send(event.clone());
         }
         let name = name_of(&event);
         if kept.last.len() < KEPT_NAMES || kept.last.contains_key(name) {

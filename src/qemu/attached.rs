@@ -24,7 +24,7 @@ use crate::qemu::arguments::descriptors::{Passed, passed};
 use entry::{Entry, status_line};
 
 pub use holder::Holder;
-pub use listener::listener;
+pub use listener::{is_taken, listener};
 pub use program::Program;
 
 /// A running QEMU.

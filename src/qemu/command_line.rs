@@ -105,7 +105,8 @@ pub fn complete(args: &[String], name: &str, console: &str) -> Vec<String> {
 #[must_use]
 pub fn machine_monitor(path: &str) -> [String; 4] {
     let socket = format!("socket,id=qhop-qmp,path={},server=on,wait=off", escape(path));
-    ["-chardev".into(), socket, "-mon".into(), "chardev=qhop-qmp,mode=control".into()]
+    // Not by `-mon`, which 11.1 deprecates.
+    ["-chardev".into(), socket, "-qmp".into(), "chardev:qhop-qmp".into()]
 }
 
 /// The private directory of a QEMU that was started with [`machine_monitor`].

@@ -52,6 +52,10 @@ fn read(engine: &Engine, standard: bool) -> Vec<Function> {
     functions
 }
 
+fn is_internal(name: &str) -> bool {
+    name.starts_with("anon$") || name.starts_with('_')
+}
+
 /// `Vm`, from `ScriptResult<Vm>` or `Result<Vm, Box<EvalAltResult>>`.
 fn returned(typed: &str) -> String {
     let inner = typed.split_once("Result<").map_or(typed, |(_, inner)| inner.trim_end_matches('>'));
@@ -59,10 +63,6 @@ fn returned(typed: &str) -> String {
         "Dynamic" | "?" => String::new(),
         known => known.to_owned(),
     }
-}
-
-fn is_internal(name: &str) -> bool {
-    name.starts_with("anon$") || name.starts_with('_')
 }
 
 fn function(metadata: &Value) -> Function {

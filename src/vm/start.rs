@@ -1,6 +1,7 @@
 //! Starting a QEMU: its command line completed, its process started, its monitor reached.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::{Control, Inner, Vm, with_last_words};
 use crate::error::{Error, Result};
 use crate::monitor::Address;
+use crate::qemu::attached::{is_taken, listener};
 use crate::qemu::command_line;
 use crate::qemu::directory::Directory;
 use crate::qemu::guest::Heartbeat;
@@ -81,7 +83,11 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
     if !launch.bare {
         args = command_line::complete(&args, &launch.name, &console.to_string_lossy());
     }
-    let address = launch.monitor.as_ref().unwrap_or(&socket);
+    let monitor = launch.monitor.clone().map(|monitor| as_seen_from_here(monitor, launch.cwd.as_deref()));
+    let address = monitor.as_ref().unwrap_or(&socket);
+    if monitor.is_some() {
+        must_be_free(address)?;
+    }
     match &launch.monitor {
         None => args.extend(command_line::machine_monitor(&directory.join("qmp").to_string_lossy())),
         Some(address) => args.extend(command_line::human_monitor(address)),
@@ -106,6 +112,31 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
         Ok((control, machine)) => Ok(Started { args, process, control, machine }),
         Err(error) => Err(with_last_words(error, &process, Some(directory), Some("launch")).await),
     }
+}
+
+/// A relative path leads QEMU to where it is started.
+fn as_seen_from_here(address: Address, cwd: Option<&Path>) -> Address {
+    match (address, cwd) {
+        (Address::Unix(path), Some(cwd)) if !path.as_os_str().as_bytes().starts_with(b"\0") => {
+            Address::Unix(cwd.join(path))
+        }
+        (address, _) => address,
+    }
+}
+
+/// Another QEMU that listens there would be taken for the one that is started; and QEMU takes over the path of a
+/// unix socket without a word, so that nobody reaches the other any more.
+fn must_be_free(address: &Address) -> Result<()> {
+    if !is_taken(address) {
+        return Ok(());
+    }
+    let who = listener(address)
+        .map_or_else(|| "another process".to_owned(), |pid| format!("process {}", pid.as_raw_nonzero()));
+    Err(Error::Argument {
+        function: "launch".to_owned(),
+        cause: format!("{who} listens at `{address}` already"),
+        hint: "choose another address for `monitor`, or end that process first".to_owned(),
+    })
 }
 
 async fn connect(vm: &str, address: &Address, process: &Process) -> Result<Control> {

@@ -109,6 +109,16 @@ fn an_attached_qemu_outlives_the_script() {
 }
 
 #[test]
+fn a_process_and_the_monitor_of_another_are_no_vm() {
+    started(
+        r#"let other = launch(#{ args: "-machine none -qmp unix:others,server=on,wait=off" });
+        print(assert_throws(|| attach(#{ pid: started.pid, qmp: "unix:others" }), "attach").message);"#,
+    )
+    .stdout("[..]: `unix:others` is where process [..] listens")
+    .run();
+}
+
+#[test]
 fn a_monitor_that_is_held_is_said_to_be() {
     started(
         r#"let first = attach("unix:second");

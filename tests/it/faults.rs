@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Stdio};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
-use crate::test::Test;
+use crate::test::{Test, new, old};
 
 /// A migration that is slow enough to be interfered with, and has begun to send memory.
 struct Migrating {
@@ -243,4 +243,46 @@ fn nothing_is_left_over() {
     test.nothing_left();
     assert!(test_kill_process(source).is_err() && test_kill_process(target).is_err(), "both are gone");
     drop(directory);
+}
+
+/// Another process has the lock of the target's image.
+fn locked_image(qemu: &str, mode: &str) -> Test {
+    Test::new().recipe(&format!(
+        r#"for image in ["a.img", "b.img"] {{ run("truncate", ["-s", "1M", image]); }}
+let args = |image| `-m 64 -drive file=${{image}},format=raw,if=none,id=d -device virtio-blk-pci,drive=d`;
+let other = launch(#{{ name: "other", qemu: "{qemu}", guest: "heartbeat", args: args.call("b.img") }});
+let source = launch(#{{ name: "source", qemu: "{qemu}", guest: "heartbeat", args: args.call("a.img") }});
+let target = launch(#{{ name: "target", qemu: "{qemu}", guest: "heartbeat", args: args.call("b.img") + " -incoming defer" }});
+source.wait_for_output("beat");
+let error = assert_throws(|| migrate(source, target, #{{ mode: "{mode}" }}), "migration");
+print(error.message);
+print(error.cause);
+print(error.outlook);
+if target.alive {{
+    other.quit();
+    target.cont();
+    target.wait_for_output("beat");
+    target.check_memory();
+}} else {{
+    source.wait_for_output("beat");
+    source.check_memory();
+}}"#
+    ))
+}
+
+#[test]
+fn a_target_that_may_not_start_the_guest_says_why() {
+    let said = |status: &str, outlook: &str| {
+        format!(
+            "vm `target` has the whole guest, and does not start it: it is `{status}`\nanother process has `b.img` open, and its `write` lock\n{outlook}"
+        )
+    };
+    locked_image(&old(), "postcopy")
+        .stdout(&said("paused", "the guest is on `target`, stopped; `cont` the target"))
+        .stderr("warning: `target` was not rehearsed: once a postcopy has switched there is no way back")
+        .run();
+    // Since 10.0 such a target cannot be helped, and has not run the guest.
+    locked_image(&new(), "precopy")
+        .stdout(&said("inmigrate", "the guest is safe: `source` is running"))
+        .run();
 }

@@ -127,6 +127,31 @@ vm `source` cannot be migrated into itself",
 }
 
 #[test]
+fn what_fails_before_the_start_says_where_the_guest_is() {
+    Test::new()
+        .recipe(&format!(
+            r#"{PAIR}
+            let tell = |kind, options| {{
+                let error = assert_throws(|| migrate(source, target, options), kind);
+                print(error.message);
+                print(error.outlook);
+            }};
+            tell.call("argument", #{{ mode: "bogus" }});
+            tell.call("migration", #{{ capabilities: #{{ "no-such": true }} }});
+            tell.call("qmp", #{{ parameters: #{{ "no-such": 1 }} }});"#
+        ))
+        .stdout(
+            "`migrate`: there is no mode `bogus`
+nothing has moved
+vm `source` (QEMU 10.0.[..]) has no migration capability `no-such`
+nothing was changed
+`migrate-set-parameters`: Parameter 'no-such' is unexpected
+the guest is safe: `source` is running",
+        )
+        .run();
+}
+
+#[test]
 fn a_guest_moves_on_from_its_target_after_a_failure() {
     Test::new()
         .recipe(&format!(

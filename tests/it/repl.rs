@@ -134,7 +134,7 @@ fn events_appear_above_the_line_being_typed() {
     human.write_all(b"stop\n").unwrap();
     terminal.shows("] a STOP");
     terminal.line_is("qhop> let half = 20");
-    terminal.types(" + 1; half\r").shows("21");
+    terminal.types(" + 1; half\r").shows("\n21\nqhop>");
     let screen = terminal.screen();
     let lines: Vec<&str> = screen.lines().collect();
     assert!(lines[0].starts_with('[') && lines[0].ends_with("] a STOP"), "{screen}");

@@ -32,6 +32,26 @@ pub fn listener(address: &Address) -> Option<Pid> {
     candidates.iter().find(is_qemu).or(candidates.first()).copied()
 }
 
+/// Whether somebody listens at an address on this host already, whoever that is.
+#[must_use]
+pub fn is_taken(address: &Address) -> bool {
+    match address {
+        Address::Unix(path) => {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let bytes = fs::read("/proc/self/net/unix").unwrap_or_default();
+            let is_there = sockets::unix(&bytes)
+                .iter()
+                .any(|socket| socket.state == State::Listening && [path, &whole].contains(&&socket.path));
+            // Of a file that was removed, the table keeps the name.
+            (is_there && (is_abstract(path) || path.exists()))
+                || unix_listeners(path).is_some_and(|pids| !pids.is_empty() && path.exists())
+        }
+        Address::Tcp { host, port } | Address::Telnet { host, port } => {
+            tcp_sockets(host, *port).is_some_and(|sockets| !sockets.is_empty())
+        }
+    }
+}
+
 fn unix_listeners(path: &Path) -> Option<Vec<Pid>> {
     let whole = &std::path::absolute(path).ok()?;
     let table = sockets::unix(&fs::read("/proc/self/net/unix").ok()?);
@@ -39,7 +59,7 @@ fn unix_listeners(path: &Path) -> Option<Vec<Pid>> {
     let found = listening.flat_map(|socket| {
         let bound = &socket.path;
         // The name of an abstract socket, which begins with NUL, is nowhere in the file system.
-        let is_abstract = bound.as_os_str().as_bytes().starts_with(b"\0");
+        let is_abstract = is_abstract(bound);
         let may_be = if is_abstract { bound == path } else { bound.file_name() == path.file_name() };
         let owners = if may_be { owners(socket.inode) } else { Vec::new() };
         // A relative path is relative to the directory of the one that listens.
@@ -51,7 +71,16 @@ fn unix_listeners(path: &Path) -> Option<Vec<Pid>> {
     Some(found.collect())
 }
 
+fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_bytes().starts_with(b"\0")
+}
+
 fn tcp_listeners(host: &str, port: u16) -> Option<Vec<Pid>> {
+    Some(tcp_sockets(host, port)?.into_iter().flat_map(owners).collect())
+}
+
+/// The sockets that listen at a port.
+fn tcp_sockets(host: &str, port: u16) -> Option<Vec<u64>> {
     let hosts: Vec<IpAddr> = (host, port).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
     let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
         .into_iter()
@@ -60,9 +89,9 @@ fn tcp_listeners(host: &str, port: u16) -> Option<Vec<Pid>> {
         let host = socket.local.ip();
         socket.state == State::Listening
             && socket.local.port() == port
-            && (host.is_unspecified() || hosts.contains(&host))
+            && (host.is_unspecified() || hosts.iter().any(|ours| ours.is_unspecified() || *ours == host))
     });
-    Some(listening.flat_map(|socket| owners(socket.inode)).collect())
+    Some(listening.map(|socket| socket.inode).collect())
 }
 
 /// The number in `socket:[123]`.

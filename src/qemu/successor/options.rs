@@ -66,6 +66,8 @@ fn is_ours(argument: &Argument) -> bool {
     let says = |key: &str| argument.value().and_then(|value| value.get(key)).as_deref() == Some("qhop-qmp");
     match argument.name() {
         "chardev" => says("id"),
+        "qmp" => argument.text() == Some("chardev:qhop-qmp"),
+        // As older versions of qhop had it.
         "mon" => says("chardev"),
         _ => false,
     }

@@ -44,6 +44,18 @@ pub mod api {
         session.perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
     }
 
+    /// `qmp` without a warning: for the standard library, which has looked at both ends.
+    #[rhai_fn(name = "_qmp", return_raw, pure)]
+    pub fn qmp_unwarned(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        name: &str,
+        arguments: Map,
+    ) -> ScriptResult<Dynamic> {
+        let arguments = super::arguments(name, arguments)?;
+        Session::of(&ctx).perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
+    }
+
     /// `qmp`, out of band: QEMU does it at once, even where its main loop hangs. Few commands can be sent so:
     /// `migrate-pause`, `migrate-recover`, `yank`, `query-yank`. Over a human monitor they are lines like all others.
     ///

@@ -5,7 +5,7 @@ use rhai::plugin::*;
 
 use crate::error::{Error, Result};
 use crate::migration::explain;
-use crate::migration::state::{Holder, Migration, Mode, RunStatus, Seen};
+use crate::migration::state::{Holder, Migration, MigrationStatus, Mode, RunStatus, Seen};
 use crate::script::options::Options;
 use crate::script::session::{ScriptResult, Session};
 use crate::vm::Vm;
@@ -45,7 +45,9 @@ pub mod api {
     /// `"in transit"`, `"nobody"`, `"both"`), a `sentence` for people, a `remedy`, empty where there is nothing
     /// to be done, whether `migrate_cancel` (`may_cancel`) and `cont` (`may_cont`) on the source are safe, and whether
     /// the migration has `succeeded`, by what both ends say, and whether the target still waits for the guest (`target_waits`). `mode` is that of `migrate`; `was` is the guest's run state before; `switched` says whether
-    /// `migrate-start-postcopy` was sent, `ran` whether the target may have run the guest before anybody looked.
+    /// `migrate-start-postcopy` was sent, `ran` whether the target may have run the guest before anybody looked, `waited` whether it was seen to wait
+    /// for the guest until it was ended. A human monitor tells of no events: a target of which it is not known whether it began is then
+    /// taken to have begun once the source is `completed`.
     ///
     /// ```rhai
     /// let source = launch(#{ name: "source", guest: "heartbeat" });
@@ -56,15 +58,18 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn verdict(ctx: NativeCallContext, source: Vm, target: Vm, course: Map) -> ScriptResult<Map> {
-        let (mode, before, ran) = super::course(course)?;
+        let (mode, before, ran, waited) = super::course(course)?;
         let migration = Session::of(&ctx).block_on(async {
             let (seen_source, seen_target) = tokio::join!(source.seen(), target.seen());
+            let completed = matches!(seen_source, Seen::Alive(_, MigrationStatus::Completed));
+            let waits = waited || matches!(seen_target, Seen::Alive(RunStatus::Inmigrate, _));
+            let untold = !target.tells_events() && completed && !waits;
             Ok(Migration {
                 source: seen_source,
                 target: seen_target,
                 mode,
                 before: before.as_str().into(),
-                target_ran: ran || target.last_event("RESUME").is_some(),
+                target_ran: ran || untold || target.last_event("RESUME").is_some(),
             })
         })?;
         let verdict = migration.verdict();
@@ -81,9 +86,9 @@ pub mod api {
     }
 }
 
-fn course(course: Map) -> Result<(Mode, String, bool)> {
-    let mut course = Options::new("verdict", course, &["mode", "was", "switched", "ran"])?;
-    let ran = course.flag("ran")?;
+fn course(course: Map) -> Result<(Mode, String, bool, bool)> {
+    let mut course = Options::new("verdict", course, &["mode", "was", "switched", "ran", "waited"])?;
+    let (ran, waited) = (course.flag("ran")?, course.flag("waited")?);
     let switched = course.flag("switched")?;
     let before = course.string("was")?.unwrap_or_else(|| "running".to_owned());
     let mode = match course.string("mode")?.as_deref() {
@@ -98,7 +103,7 @@ fn course(course: Map) -> Result<(Mode, String, bool)> {
             });
         }
     };
-    Ok((mode, before, ran))
+    Ok((mode, before, ran, waited))
 }
 
 /// The text with the names of the two ends for `source` and `target`: all at once, since the guest of a

@@ -26,7 +26,8 @@ use crate::vm::{Vm, Where, survey};
 pub mod api {
     /// Note a step of a move in the run's record, before it is taken. `details` say what whoever finds the record needs to
     /// finish the move or to undo it: `source` and `target` (each a `Vm`) tell to which move it belongs; `throwaway` is a
-    /// `Vm` (or several) that is only there for this move. The first step is `plan` or `agree`; it fails where no record
+    /// `Vm` (or several) that must never run its guest and is ended by whoever recovers the run; where that is all there is to note,
+    /// `throwaway` is the step's name, too. The first step is `plan` or `agree`; it fails where no record
     /// can be kept, and nothing must have been changed before it. The last one is `done`, once for each first one.
     ///
     /// ```rhai
@@ -55,8 +56,13 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn guests(ctx: NativeCallContext) -> ScriptResult<Array> {
         let effect = Effect::Read { path: "the records of all runs".to_owned() };
-        let recorded: Vec<Guest> = Store::find().map(|store| store.runs()).unwrap_or_default().into_iter()
-            .filter(Run::is_of_this_boot).flat_map(|run| run.guests).collect();
+        let recorded: Vec<Guest> = Store::find()
+            .map(|store| store.runs())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(Run::is_of_this_boot)
+            .flat_map(|run| run.guests)
+            .collect();
         let found = Session::of(&ctx).perform(effect, async { Ok(survey(&recorded).await) })?;
         Ok(found.iter().map(to_dynamic).collect())
     }
@@ -90,7 +96,8 @@ pub mod api {
         }
         let effect = Effect::Attach { to: format!("`{}`, process {}", text("name"), guest["pid"]) };
         let monitors = text("monitor").parse::<Address>().ok().into_iter().collect();
-        let vm = session.perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
+        let vm = session
+            .perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
         // What it was when the record was read, it may not be any more.
         if vm.reference()["started"] != guest["started"] {
             return Ok(Vm::departed(&text("name"), &text("qemu")));
@@ -125,7 +132,8 @@ pub mod api {
         let path = Path::new(path);
         if let Some(directory) = Directory::adopt(path) {
             directory.set_kept(false);
-        } else if path.is_file() && path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"qhop-")) {
+        } else if path.is_file() && path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"qhop-"))
+        {
             // What cannot be removed stays.
             let _ = std::fs::remove_file(path);
         }
@@ -174,7 +182,10 @@ fn noted(value: &Dynamic) -> Value {
 
 /// A run for the one who recovers it.
 fn described(run: &Run) -> Value {
-    let lives = |guest: &Guest| run.is_of_this_boot() && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started);
+    let lives = |guest: &Guest| {
+        run.is_of_this_boot()
+            && guest.pid.is_some_and(|pid| guest.started.is_some() && started(pid) == guest.started)
+    };
     let guest = |guest: &Guest| {
         json!({
             "name": guest.name, "pid": guest.pid, "started": guest.started, "qemu": guest.qemu,
