@@ -9,7 +9,7 @@ mod exchange;
 mod log;
 pub mod run;
 mod steps;
-mod store;
+pub mod store;
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -23,7 +23,7 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::File(words) => run::file(&words, &mut common),
         Command::Doctor => run::run(&["doctor".to_owned()], &mut common),
         Command::Eval { expression } => eval::eval(&expression, &common),
-        Command::Repl { words } => repl::repl(&words, &common),
+        Command::Repl { words } => repl::repl(&words, &mut common),
         Command::List => list::list(&common),
         Command::Ps => ps::ps(&common),
         Command::Recover { run, dry_run, end } => {

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::fmt::MakeWriter;
 
 use super::list::unknown;
 use super::print;
@@ -107,7 +108,7 @@ pub fn evaluate(
     script: Script,
     common: &Common,
 ) -> Result<End, Failure> {
-    trace(common.verbose);
+    trace(common.verbose, std::io::stderr);
     let json = common.json;
     session.set_output(Output {
         // With `--json`, standard output belongs to the one object.
@@ -203,14 +204,14 @@ fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.
-pub fn trace(verbose: u8) {
+pub fn trace(verbose: u8, to: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::INFO,
         _ => tracing::Level::DEBUG,
     };
     let _ = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(to)
         .with_max_level(level)
         .with_ansi(false)
         .with_target(false)

@@ -36,17 +36,21 @@ pub struct Held {
     _lock: File,
 }
 
+/// Where programs of the user's keep what is to outlast them: `$XDG_STATE_HOME`, or `~/.local/state`.
+#[must_use]
+pub fn state_directory() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
+}
+
 impl Store {
     /// The user's: `$XDG_STATE_HOME/qhop/runs`, or `~/.local/state/qhop/runs`.
     ///
     /// # Errors
     /// `Record` if neither variable is set.
     pub fn find() -> Result<Self> {
-        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
-        let state =
-            absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state"))).ok_or_else(
-                || Error::Record { cause: "neither `XDG_STATE_HOME` nor `HOME` is set".to_owned() },
-            )?;
+        let unset = || Error::Record { cause: "neither `XDG_STATE_HOME` nor `HOME` is set".to_owned() };
+        let state = state_directory().ok_or_else(unset)?;
         Ok(Self { directory: state.join("qhop/runs") })
     }
 

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::commands;
 use super::context::{Call, Context, Part, context};
 use super::offer::{Offer, Step};
+use super::{commands, options};
 use crate::script::help::Function;
 use crate::script::names::declared;
 use crate::script::shape::Shape;
@@ -119,7 +119,8 @@ fn script(text: &str, known: &Knowledge) -> Completion {
     }
 }
 
-fn is_name(key: &str) -> bool {
+/// Whether a key can be written without quotes.
+pub fn is_name(key: &str) -> bool {
     key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !key.starts_with(|c: char| c.is_ascii_digit())
 }
@@ -221,42 +222,13 @@ fn keys(call: &Call, known: &Knowledge) -> Vec<String> {
     };
     match (call.function.as_str(), call.argument, &call.first, &call.path[..]) {
         ("qmp", 1, Some(command), path) => members(&call.of, command, path),
-        (function, _, _, []) => options(function, known),
+        (function, _, _, []) => options::names(function, &known.api),
         (_, _, _, [Step::Key(key)]) if key == "parameters" => members(&[], "migrate-set-parameters", &[]),
         (_, _, _, [Step::Key(key)]) if key == "capabilities" => {
             offered(&[], known, |offer| offer.next_words(&["migrate_set_capability"]))
         }
         _ => Vec::new(),
     }
-}
-
-/// The options of a function, which its doc lists: `` Options: `name`, `args` (one string, or an array), … ``
-fn options(function: &str, known: &Knowledge) -> Vec<String> {
-    let docs = known.api.iter().filter(|it| it.name == function).map(|it| it.doc.as_str());
-    let lists = docs.filter_map(|doc| doc.split_once("Options: ")).map(|(_, list)| list);
-    let mut found = Vec::new();
-    for list in lists {
-        let list = list.split("\n\n").next().unwrap_or_default();
-        let (mut depth, mut explained) = (0_usize, false);
-        for (index, piece) in list.split('`').enumerate() {
-            if index % 2 == 1 {
-                if depth == 0 && !explained && is_name(piece) {
-                    found.push(piece.to_owned());
-                }
-                continue;
-            }
-            for char in piece.chars() {
-                match char {
-                    '(' => depth += 1,
-                    ')' => depth = depth.saturating_sub(1),
-                    ':' if depth == 0 => explained = true,
-                    ';' if depth == 0 => explained = false,
-                    _ => {}
-                }
-            }
-        }
-    }
-    found
 }
 
 /// The values that there are for the argument or the member that the cursor is at.
@@ -269,20 +241,9 @@ fn values(call: &Call, known: &Knowledge) -> Vec<String> {
         ("wait_for_migration", 0, ..) => offered(&|offer| offer.reply_values("query-migrate", "status")),
         ("wait_for_event" | "last_event", 0, ..) => offered(&|offer| offer.events().to_vec()),
         ("launch", 0, _, [Step::Key(key)]) if key == "guest" => vec!["heartbeat".to_owned()],
-        (_, _, _, [Step::Key(key)]) if key == "mode" => options_values(&call.function, "mode", known),
+        (_, _, _, [Step::Key(key)]) if key == "mode" => options::values(&call.function, "mode", &known.api),
         _ => Vec::new(),
     }
-}
-
-/// The values in quotes that the doc of a function gives for an option.
-fn options_values(function: &str, option: &str, known: &Knowledge) -> Vec<String> {
-    let docs = known.api.iter().filter(|it| it.name == function).map(|it| it.doc.as_str());
-    let after = docs.filter_map(|doc| doc.split_once(&format!("`{option}`: "))).map(|(_, rest)| rest);
-    let list = after.map(|rest| rest.split(';').next().unwrap_or_default());
-    list.flat_map(|list| {
-        list.split("`\"").skip(1).filter_map(|it| it.split_once("\"`")).map(|it| it.0.to_owned())
-    })
-    .collect()
 }
 
 fn inside_text(text: &str, start: usize, call: Option<&Call>, known: &Knowledge) -> Completion {

@@ -6,7 +6,7 @@ use std::io::{BufRead, stdin};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{ColorMode, CompletionType, Config, Editor};
@@ -40,8 +40,27 @@ pub struct Input {
     ask: Sender<Ask>,
     said: Receiver<Said>,
     signal: Sender<Said>,
-    /// How the terminal was before.
-    before: Option<Termios>,
+    _before: Option<Before>,
+}
+
+/// How the terminal was before. It is given back so, also when a signal has come while the editor has it.
+struct Before(Termios);
+
+impl Before {
+    /// What is typed while an entry runs is shown when its turn comes, not amid the lines of that entry.
+    fn silence() -> Option<Self> {
+        let before = tcgetattr(stdin()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Now, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 impl Input {
@@ -51,7 +70,7 @@ impl Input {
         history: Option<PathBuf>,
         notices: &Notices,
     ) -> rustyline::Result<Self> {
-        let before = tcgetattr(stdin()).ok();
+        let before = Before::silence();
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .history_ignore_space(true)
@@ -89,7 +108,7 @@ impl Input {
             }
             said
         };
-        Ok(Self { before, ..Self::reading(read) })
+        Ok(Self { _before: before, ..Self::reading(read) })
     }
 
     /// A pipe, or a file.
@@ -119,7 +138,7 @@ impl Input {
                 }
             }
         });
-        Self { ask, said, signal, before: None }
+        Self { ask, said, signal, _before: None }
     }
 
     /// For whoever hears the signals.
@@ -147,12 +166,5 @@ impl Input {
         }
         let _ = self.ask.send(ask);
         self.said.recv().unwrap_or(Said::End)
-    }
-
-    /// Give the terminal back as it was, when a signal has come while the editor has it.
-    pub fn restore(&self) {
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(stdin(), OptionalActions::Now, before);
-        }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::fmt::Write;
+
 use super::commands::NAMES;
 use crate::error::Error;
 use crate::script::help::Function;
@@ -15,7 +17,7 @@ pub fn overview() -> String {
         last until the session ends. An entry that is not complete goes on on the next line.\n\n"
             .to_owned();
     for (name, argument, what) in NAMES {
-        text.push_str(&format!("  {:<18}{what}\n", format!(":{name} {argument}")));
+        let _ = writeln!(text, "  {:<18}{what}", format!(":{name} {argument}"));
     }
     text + "\nTab completes, also what this QEMU offers: vm.qmp(\"… vm.hmp(\"…; Ctrl-R searches the history.\n\
         Ctrl-C ends what runs, or the line; Ctrl-D the session. Begin with: let vm = launch(#{ guest: \"heartbeat\" })"
@@ -54,7 +56,7 @@ fn described(function: &Function) -> String {
     for part in [&function.doc].into_iter().chain(&function.examples).filter(|part| !part.is_empty()) {
         text.push_str("\n\n");
         for line in part.lines() {
-            text.push_str(&format!("  {line}\n"));
+            let _ = writeln!(text, "  {line}");
         }
         text.truncate(text.trim_end().len());
     }

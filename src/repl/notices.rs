@@ -21,6 +21,7 @@ pub struct Notices(Arc<Inner>);
 struct Inner {
     kept: Mutex<VecDeque<String>>,
     shown: AtomicBool,
+    typing: AtomicBool,
     lines: Mutex<Option<Sender<String>>>,
     dim: (&'static str, &'static str),
 }
@@ -30,8 +31,8 @@ impl Notices {
     #[must_use]
     pub fn new(coloured: bool) -> Self {
         let dim = if coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-        let (kept, lines) = Default::default();
-        Self(Arc::new(Inner { kept, shown: AtomicBool::new(true), lines, dim }))
+        let (kept, lines, typing) = Default::default();
+        Self(Arc::new(Inner { kept, shown: AtomicBool::new(true), typing, lines, dim }))
     }
 
     /// Show lines with `printer` from here on.
@@ -65,6 +66,17 @@ impl Notices {
         }
     }
 
+    /// Whether a line is being typed, so that nothing else may write to the terminal.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        self.0.typing.load(Ordering::Relaxed)
+    }
+
+    /// Say that a line is being typed now, or not any more.
+    pub fn set_typing(&self, typing: bool) {
+        self.0.typing.store(typing, Ordering::Relaxed);
+    }
+
     /// Show a line of something that goes on in the background, as it is. Returns whether anybody shows it.
     pub fn print(&self, line: &str) -> bool {
         let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,5 +92,30 @@ impl Notices {
     #[must_use]
     pub fn latest(&self) -> Vec<String> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// What `-v` tells, a line at a time.
+pub struct Trace(Notices);
+
+impl std::io::Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        if !(self.0.is_typing() && self.0.print(text.trim_end())) {
+            std::io::stderr().write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Notices {
+    type Writer = Trace;
+
+    fn make_writer(&'a self) -> Trace {
+        Trace(self.clone())
     }
 }

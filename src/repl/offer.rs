@@ -205,7 +205,7 @@ impl Offer {
                     values.extend(list.map(|value| text(value).to_owned()));
                 }
                 "builtin" if entity["json-type"] == "boolean" => {
-                    values.extend(["true".to_owned(), "false".to_owned()])
+                    values.extend(["true".to_owned(), "false".to_owned()]);
                 }
                 _ => {}
             }

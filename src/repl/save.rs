@@ -1,8 +1,13 @@
 //! The entries of a session as a recipe that runs.
 //!
-//! Pure.
+//! It replaces no file but one that it has written before.
+
+use std::fs;
+use std::io::{Error as IoError, ErrorKind};
 
 use super::tokens::{Kind, boundaries, tokens};
+use crate::error::{Error, Result};
+use crate::qemu::process::cause;
 
 /// What was typed, and how far it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +41,13 @@ fn offset(text: &str, (line, column): (usize, usize)) -> usize {
     before + line.map_or(0, |(at, _)| at)
 }
 
+/// What a saved recipe begins with.
+const HEADER: &str = "//! Saved from a session of `qhop repl`.\n";
+
 /// The recipe. What failed stays as a comment.
 #[must_use]
 pub fn recipe(entries: &[Entry]) -> String {
-    let mut text = "//! Saved from a session of `qhop repl`.\n".to_owned();
+    let mut text = HEADER.to_owned();
     for entry in entries {
         let (done, failed) = entry.text.split_at(entry.done);
         text.push('\n');
@@ -63,6 +71,23 @@ pub fn recipe(entries: &[Entry]) -> String {
         }
     }
     text
+}
+
+/// Write a recipe to a file.
+///
+/// # Errors
+/// `File` if it cannot be written, or holds something else.
+pub fn write(path: &str, recipe: &str) -> Result<()> {
+    let failed = |cause: String| Error::File { operation: "write", path: path.to_owned(), cause };
+    let there = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => HEADER.into(),
+        Err(error) => return Err(failed(cause(&error))),
+        Ok(there) => there,
+    };
+    if !there.starts_with(HEADER.as_bytes()) {
+        return Err(failed("it holds something that no session has saved".to_owned()));
+    }
+    fs::write(path, recipe).map_err(|error: IoError| failed(cause(&error)))
 }
 
 /// With the `;` that another statement can follow.

@@ -52,8 +52,14 @@ fn line(vm: &Vm, event: &Value, start: SystemTime) -> String {
         UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros)
     });
     let data = event["data"].as_object().into_iter().flatten();
-    let data: String = data.map(|(key, value)| format!(" {key}={}", plain(value))).collect();
-    format!("{} {} {}{data}", stamp(at, start), vm.name(), event["event"].as_str().unwrap_or_default())
+    let data: Vec<String> = data.map(|(key, value)| format!(" {key}={}", plain(value))).collect();
+    format!(
+        "{} {} {}{}",
+        stamp(at, start),
+        vm.name(),
+        event["event"].as_str().unwrap_or_default(),
+        data.concat()
+    )
 }
 
 fn plain(value: &Value) -> String {

@@ -69,7 +69,6 @@ mod tests {
             "`a ${",
             "if true {\n  1",
             "for vm in [a, b]",
-            "|x|",
         ] {
             assert!(!is_complete(text), "{text}");
         }

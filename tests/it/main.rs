@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod terminal;
 mod test;
 
 mod attach;
@@ -22,5 +23,6 @@ mod plan;
 mod readme;
 mod record;
 mod recover;
+mod repl;
 mod successor;
 mod tidy;

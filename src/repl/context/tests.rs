@@ -8,9 +8,14 @@ fn key(name: &str) -> Step {
     Step::Key(name.to_owned())
 }
 
-fn call(of: &[Part], function: &str, argument: usize, first: Option<&str>, path: &[Step]) -> Option<Call> {
+fn call(of: &[Part], function: &str, argument: usize, first: Option<&str>, path: &[Step]) -> Call {
     let (function, first) = (function.to_owned(), first.map(str::to_owned));
-    Some(Call { of: of.to_vec(), function, argument, first, path: path.to_vec() })
+    Call { of: of.to_vec(), function, argument, first, path: path.to_vec() }
+}
+
+#[expect(clippy::unnecessary_wraps)] // as it is in a context
+fn some(of: &[Part], function: &str, argument: usize, first: Option<&str>, path: &[Step]) -> Option<Call> {
+    Some(call(of, function, argument, first, path))
 }
 
 #[test]
@@ -35,19 +40,19 @@ fn the_inside_of_strings() {
     let vm = [name("vm")];
     assert_eq!(
         context("vm.qmp(\"que"),
-        Context::Text { start: 8, call: call(&vm, "qmp", 0, None, &[]), given: None }
+        Context::Text { start: 8, call: some(&vm, "qmp", 0, None, &[]), given: None }
     );
     assert_eq!(
         context("vms[0].hmp(\"info "),
-        Context::Text { start: 12, call: call(&[name("vms"), Part::Item], "hmp", 0, None, &[]), given: None }
+        Context::Text { start: 12, call: some(&[name("vms"), Part::Item], "hmp", 0, None, &[]), given: None }
     );
     let capability = [key("capabilities"), Step::Item, key("capability")];
     let text = "vm.qmp(\"migrate-set-capabilities\", #{ capabilities: [#{ state: true }, #{ capability: \"x";
-    let wanted = call(&vm, "qmp", 1, Some("migrate-set-capabilities"), &capability);
+    let wanted = some(&vm, "qmp", 1, Some("migrate-set-capabilities"), &capability);
     assert_eq!(context(text), Context::Text { start: text.len() - 1, call: wanted, given: None });
     assert_eq!(
         context("launch(#{ qemu: \"./q"),
-        Context::Text { start: 17, call: call(&[], "launch", 0, None, &[key("qemu")]), given: None }
+        Context::Text { start: 17, call: some(&[], "launch", 0, None, &[key("qemu")]), given: None }
     );
     assert_eq!(context("import \"./"), Context::Text { start: 8, call: None, given: None });
 }
@@ -57,13 +62,13 @@ fn the_keys_of_maps() {
     let vm = [name("vm")];
     assert_eq!(
         context("vm.qmp(\"quit\", #{ fo"),
-        Context::Key { start: 18, call: call(&vm, "qmp", 1, Some("quit"), &[]), given: vec![] }
+        Context::Key { start: 18, call: some(&vm, "qmp", 1, Some("quit"), &[]), given: vec![] }
     );
     assert_eq!(
         context("vm.qmp(\"a\", #{ b: [1, #{ c: 2 }], \"d\": 3, "),
         Context::Key {
             start: 42,
-            call: call(&vm, "qmp", 1, Some("a"), &[]),
+            call: some(&vm, "qmp", 1, Some("a"), &[]),
             given: vec!["b".into(), "d".into()],
         }
     );
@@ -71,22 +76,22 @@ fn the_keys_of_maps() {
         context("vm.qmp(\"a\", #{ b: [#{ "),
         Context::Key {
             start: 22,
-            call: call(&vm, "qmp", 1, Some("a"), &[key("b"), Step::Item]),
+            call: some(&vm, "qmp", 1, Some("a"), &[key("b"), Step::Item]),
             given: vec![],
         }
     );
     assert_eq!(
         context("vm.qmp(\"a\", #{ x: 1, \"re"),
-        Context::Text { start: 22, call: call(&vm, "qmp", 1, Some("a"), &[]), given: Some(vec!["x".into()]) }
+        Context::Text { start: 22, call: some(&vm, "qmp", 1, Some("a"), &[]), given: Some(vec!["x".into()]) }
     );
     assert_eq!(
         context("launch(#{ name: na"),
-        Context::Name { start: 16, call: call(&[], "launch", 0, None, &[key("name")]) }
+        Context::Name { start: 16, call: some(&[], "launch", 0, None, &[key("name")]) }
     );
     assert_eq!(context("let m = #{ a"), Context::Key { start: 11, call: None, given: vec![] });
     assert_eq!(
         context("migrate(a, b, #{ mode: \"shared\", "),
-        Context::Key { start: 33, call: call(&[], "migrate", 2, None, &[]), given: vec!["mode".into()] }
+        Context::Key { start: 33, call: some(&[], "migrate", 2, None, &[]), given: vec!["mode".into()] }
     );
 }
 
