@@ -46,7 +46,7 @@ pub struct Attached {
     pub user: Option<String>,
     /// The control group (of version 2, else of the `memory` controller): `/machine.slice/…`.
     pub cgroup: Option<String>,
-    /// Where relative paths of its command line lead.
+    /// Its working directory: where the relative paths of its command line lead, unless it went into the background.
     pub directory: Option<PathBuf>,
     /// Its environment, as `NAME=value`.
     pub environment: Option<Vec<String>>,

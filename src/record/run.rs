@@ -251,6 +251,8 @@ impl Course {
         match step {
             "plan" | "agree" => self.depth += 1,
             "done" => self.depth -= 1,
+            // Whoever recovers it ends all of it at once.
+            "recover" => self.depth = 1,
             _ if self.steps.is_empty() => self.depth = 1,
             _ => {}
         }

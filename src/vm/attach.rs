@@ -176,7 +176,14 @@ fn shares(with: &str) -> String {
 }
 
 fn nowhere(pid: i64, cause: String) -> Error {
-    let hint = "let the other client go, or start QEMU with a monitor on a socket: \
-                `-qmp unix:/path,server=on,wait=off`";
+    let hint = if cause.contains("is held by") || cause.contains("does another client") {
+        "let the other client go"
+    } else if cause.contains("ermission denied") {
+        "become the user that may connect to it"
+    } else if cause.contains("nsenter") {
+        "run qhop in there"
+    } else {
+        "start QEMU with a monitor on a socket: `-qmp unix:/path,server=on,wait=off`"
+    };
     Error::Attach { pid, cause, hint: hint.to_owned() }
 }

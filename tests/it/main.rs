@@ -18,6 +18,7 @@ mod imports;
 mod interrupt;
 mod migrate;
 mod monitor;
+mod namespaces;
 mod plan;
 mod readme;
 mod record;

@@ -85,7 +85,7 @@ fn a_disk_that_fills_up_in_the_middle_does_not_matter() {
     let steps: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let steps: Vec<&str> =
         steps.iter().filter_map(|line| line["step"].as_str().or(line["end"].as_str())).collect();
-    assert_eq!(steps, ["file", "file", "agree", "migrate", "prove", "retire", "done", "ok"]);
+    assert_eq!(steps, ["file", "file", "agree", "migrate", "prove", "retire", "give back", "done", "ok"]);
 }
 
 #[test]

@@ -175,15 +175,39 @@ fn killed_at_every_step_of_moving_a_guest_that_is_paused() {
     killed_at_every_step(&recipe, "paused");
 }
 
+/// A live patch of the built-in guest.
+fn patching(memory: &str, options: &str) -> String {
+    format!(
+        r#"let source = launch(#{{ name: "source", guest: "heartbeat", args: {memory} }});
+source.wait_for_output("beat", 30.s);
+live_patch(source, #{{ qemu: "qemu-system-x86_64"{options} }});"#
+    )
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_in_shared_memory() {
+    killed_at_every_step(&patching("shared_memory(128.MiB)", ""), "running");
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_of_private_memory() {
+    killed_at_every_step(&patching("\"-m 128\"", ""), "running");
+}
+
+#[test]
+fn killed_at_every_step_of_a_live_patch_that_is_rehearsed_by_a_precopy() {
+    killed_at_every_step(&patching("\"-m 128\"", ", rehearse: \"precopy\", mode: \"precopy\""), "running");
+}
+
 #[test]
 fn killed_at_every_step_of_a_recovery() {
     for mode in ["precopy", "postcopy"] {
-        // What the recovery of a move at its third last step (`prove`) notes: its own start, both ends, its steps.
+        // What the recovery of a move at its step `prove`, the fourth last, notes: its own start, both ends, its steps.
         let recipe = moving(mode);
         let (last, _) = lines(&recipe);
-        for line in 1..=7 {
+        for line in 1..=8 {
             let scene = Scene::new(&recipe);
-            scene.run(Some(last - 2));
+            scene.run(Some(last - 3));
             let mut again = scene.qhop(&["recover"]);
             again.env("LD_PRELOAD", kill_after()).env("KILL_AFTER", line.to_string());
             let output = again.output().unwrap();

@@ -3,10 +3,14 @@
 //! Read from the kernel's tables: nobody is connected to, nothing is disturbed.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{SocketAddrUnix, getpeername, getsockname};
 use rustix::process::{Pid, PidfdGetfdFlags, pidfd_getfd};
 
 use super::Attached;
@@ -47,9 +51,14 @@ impl Attached {
         let (pid, remote) = match address {
             Address::Unix(path) => {
                 let connected = self.unix().into_iter().find(|socket| {
-                    socket.state == State::Connected && is_own(socket.inode) && self.is_bound_to(socket, path)
-                })?;
-                (self.peer(connected.inode), None)
+                    socket.state == State::Connected
+                        && is_own(socket.inode)
+                        && self.is_bound_to(&socket.path, path)
+                });
+                match connected {
+                    Some(connected) => (self.peer(connected.inode), None),
+                    None => (Some(self.peer_from_elsewhere(path)?), None),
+                }
             }
             Address::Tcp { port, .. } | Address::Telnet { port, .. } => {
                 let sockets = self.tcp();
@@ -82,8 +91,7 @@ impl Attached {
     }
 
     /// A socket has the path that QEMU was given, relative or not.
-    fn is_bound_to(&self, socket: &UnixSocket, path: &Path) -> bool {
-        let bound = &socket.path;
+    fn is_bound_to(&self, bound: &Path, path: &Path) -> bool {
         bound == path || (!bound.as_os_str().is_empty() && self.connectable(&self.base().join(bound)) == path)
     }
 
@@ -91,8 +99,29 @@ impl Attached {
     fn peer(&self, socket: u64) -> Option<Pid> {
         let descriptors = self.entry.descriptors()?;
         let (fd, _) = descriptors.iter().find(|(_, target)| inode(target) == Some(socket))?;
-        let fd = pidfd_getfd(self.entry.pidfd(), i32::try_from(*fd).ok()?, PidfdGetfdFlags::empty()).ok()?;
+        let fd = self.duplicate(*fd)?;
         // Who has ended since has left the connection to somebody else.
         socket_peercred(&fd).ok().map(|peer| peer.pid).filter(|pid| command(*pid).is_some())
+    }
+
+    /// The process that has connected from another network namespace: the kernel counts a connection to the
+    /// namespace of the one who connects, so it is in no table of QEMU's.
+    fn peer_from_elsewhere(&self, path: &Path) -> Option<Pid> {
+        let known: HashSet<u64> = self.unix().iter().map(|socket| socket.inode).collect();
+        let descriptors = self.entry.descriptors()?;
+        let unknown = descriptors
+            .iter()
+            .filter(|(_, target)| inode(target).is_some_and(|inode| !known.contains(&inode)));
+        unknown.map(|(fd, _)| *fd).find_map(|fd| {
+            let fd = self.duplicate(fd)?;
+            let bound = SocketAddrUnix::try_from(getsockname(&fd).ok()?).ok()?;
+            let bound = PathBuf::from(OsStr::from_bytes(bound.path_bytes()?));
+            let is_connected = self.is_bound_to(&bound, path) && getpeername(&fd).is_ok();
+            is_connected.then(|| socket_peercred(&fd).ok().map(|peer| peer.pid))?
+        })
+    }
+
+    fn duplicate(&self, fd: u32) -> Option<OwnedFd> {
+        pidfd_getfd(self.entry.pidfd(), i32::try_from(fd).ok()?, PidfdGetfdFlags::empty()).ok()
     }
 }

@@ -49,7 +49,10 @@ impl Attached {
         match &address {
             Address::Unix(path) if !is_abstract(path) => Place::At(Address::Unix(self.connectable(path))),
             _ if self.entry.shares("net") => Place::At(address),
-            _ => unreachable(format!("listens at `{address}` in another network namespace")),
+            _ => unreachable(format!(
+                "listens at `{address}` in another network namespace, which `nsenter --net --target {}` enters",
+                self.entry.pid().as_raw_nonzero()
+            )),
         }
     }
 

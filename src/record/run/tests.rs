@@ -60,6 +60,9 @@ fn a_verb_within_a_verb_is_one_course() {
     assert_eq!(run.doing(), "moving `source` to `target`, at the step `give back`");
     lines.push(step("done"));
     assert_eq!(read(&lines).open().count(), 0);
+    lines.truncate(3);
+    lines.extend([step("recover"), step("done")]);
+    assert_eq!(read(&lines).open().count(), 0, "who recovers it ends all of it");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::vm::Vm;
 pub mod api {
     /// What the system knows of QEMU's process, as it is now: `program` (the file that runs), `deleted` (whether that
     /// was replaced or removed since), `image` (opens that very file even then), `words` (its command line as
-    /// written), `user`, `uid`, `gid`, `cgroup`, `directory` (where its relative paths lead), `environment` (a map),
+    /// written), `user`, `uid`, `gid`, `cgroup`, `directory` (its working directory), `environment` (a map),
     /// `descriptors` (its open files: a map from the number to a path or to `socket:[123]`), `passed` (those that
     /// its command line names: `fd` and `option`), `started` (in clock ticks since the host's start; with the pid,
     /// an identity) and `unreadable` (the files of `/proc/PID` that another user's process hides; what stands in them
