@@ -72,6 +72,12 @@ pub enum Command {
         /// The expression
         expression: String,
     },
+    /// Sit in a session: launch guests, talk to them, try things out; from a pipe, entries one after another
+    Repl {
+        /// A recipe to begin with, and its parameters as `--name value`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "RECIPE [--name value]")]
+        words: Vec<String>,
+    },
     /// List the shipped recipes
     List,
     /// Print a shipped recipe, to start one of your own from

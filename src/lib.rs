@@ -15,9 +15,10 @@
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
 //!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
-//! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy).
+//! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy), `plan` (what
+//!   differs between two ends, and the modes that they can do).
 //! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and
-//!   `hmp` (bytes ↔ messages), `translation` (QMP commands for a human monitor), `address`, `events`.
+//!   `hmp` (bytes ↔ messages; `tree`: the devices), `translation` (QMP commands for a human monitor), `address`, `events`.
 //! - [`record`]: what a run notes of itself, so that another qhop can finish or undo what it did: `steps` (must not
 //!   fail), `log` (may have gaps), `store` (where they are), `run` (what one says).
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
@@ -41,6 +42,7 @@ pub mod migration;
 pub mod monitor;
 pub mod qemu;
 pub mod record;
+pub mod repl;
 pub mod script;
 pub mod units;
 pub mod vm;

@@ -1,4 +1,5 @@
-//! What is known of live migration, without touching one: how QEMU's messages read and who holds the guest.
+//! What is known of live migration, without touching one: how QEMU's messages read, who holds the guest,
+//! and what stands between it and another QEMU.
 //!
 //! Pure: no I/O, no `async`. The callers ask QEMU; here is only what the answers mean.
 

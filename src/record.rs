@@ -5,6 +5,7 @@
 //! and no monitor: what it is given are lines. Each is one write(2), and none is synced: what survives qhop's death
 //! is the page cache, and a host that goes down takes the guests with it, of which there is then nothing to recover.
 
+mod exchange;
 mod log;
 pub mod run;
 mod steps;
@@ -16,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+pub use exchange::Exchange;
 pub use run::Run;
 pub use store::{Held, Store};
 
@@ -25,11 +27,6 @@ use steps::Steps;
 
 /// The steps after which the guest could be lost track of; they need to be on record. Nothing has been changed before them.
 const FIRST_STEPS: [&str; 2] = ["plan", "agree"];
-/// The longest arguments or reply that is kept whole, in bytes of JSON; of a longer one, it is the start.
-const LONGEST_VALUE: usize = 1024;
-/// Commands whose arguments are secrets.
-const SECRET: [&str; 4] = ["set_password", "object-add", "change-vnc-password", "block_passwd"];
-
 /// The record that a run keeps of itself. Cheap to clone; every clone is the same record.
 #[derive(Debug, Clone)]
 pub struct Record(Arc<Mutex<State>>);
@@ -58,17 +55,6 @@ struct Files {
     _held: Held,
     steps: Steps,
     log: Log,
-}
-
-/// What was asked of a monitor, and what came of it.
-#[derive(Debug, Clone, Copy)]
-pub enum Exchange<'a> {
-    /// A command, its arguments, its reply.
-    Command(&'a str, &'a Value, &'a Result<Value>),
-    /// A line of the human monitor and what it printed.
-    Line(&'a str, &'a Result<String>),
-    /// What QEMU reported by itself.
-    Event(&'a Value),
 }
 
 impl Record {
@@ -206,29 +192,6 @@ impl Files {
     }
 }
 
-impl Exchange<'_> {
-    fn line(self, vm: &str) -> String {
-        let vm = Value::from(vm);
-        let outcome = |word: &str, reply: Result<String, &Error>| match reply {
-            Ok(reply) => format!("\"{word}\":{reply}"),
-            Err(error) => format!("\"error\":{}", Value::from(error.to_string())),
-        };
-        let noted = match self {
-            Self::Command(command, arguments, reply) => {
-                let arguments = if SECRET.contains(&command) { "\"…\"".to_owned() } else { cut(arguments) };
-                let reply = outcome("reply", reply.as_ref().map(cut));
-                format!("\"command\":{},\"arguments\":{arguments},{reply}", Value::from(command))
-            }
-            Self::Line(line, printed) => {
-                let printed = outcome("printed", printed.as_ref().map(|text| cut(&text.as_str())));
-                format!("\"line\":{},{printed}", Value::from(line))
-            }
-            Self::Event(event) => format!("\"event\":{}", cut(event)),
-        };
-        format!("{{\"at\":{},\"vm\":{vm},{noted}}}\n", milliseconds())
-    }
-}
-
 /// One line: what is noted, with the time, in milliseconds since 1970, in front.
 fn stamped(noted: &Value) -> String {
     let text = noted.to_string();
@@ -239,68 +202,9 @@ fn milliseconds() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
-/// The JSON of a value; if that is long, the start of it as a string.
-fn cut(value: &impl serde::Serialize) -> String {
-    let mut text = Bounded(Vec::new());
-    match serde_json::to_writer(&mut text, value) {
-        Ok(()) => String::from_utf8_lossy(&text.0).into_owned(),
-        Err(_) => Value::from(format!("{}…", String::from_utf8_lossy(&text.0))).to_string(),
-    }
-}
-
-/// Takes so many bytes and no more: a long reply is not written out to be cut off.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let room = LONGEST_VALUE - self.0.len();
-        if room == 0 {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        let taken = room.min(bytes.len());
-        self.0.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_exchange_is_one_line_of_json() {
-        let read = |exchange: Exchange| -> Value {
-            let line = exchange.line("a\"b");
-            assert_eq!(line.matches('\n').count(), 1);
-            serde_json::from_str(&line).unwrap()
-        };
-        let reply = read(Exchange::Command("query-status", &json!({}), &Ok(json!({ "status": "running" }))));
-        assert_eq!((&reply["vm"], &reply["reply"]["status"]), (&json!("a\"b"), &json!("running")));
-        let refused = Error::Qmp {
-            vm: "a".into(),
-            command: "fly".into(),
-            class: "CommandNotFound".into(),
-            description: "no\n\"fly\"".into(),
-        };
-        assert_eq!(read(Exchange::Command("fly", &json!({}), &Err(refused)))["error"], "`fly`: no\n\"fly\"");
-        assert_eq!(read(Exchange::Line("info \"x\"", &Ok("a\nb".into())))["printed"], "a\nb");
-        assert_eq!(read(Exchange::Event(&json!({ "event": "STOP" })))["event"]["event"], "STOP");
-    }
-
-    #[test]
-    fn what_is_long_is_cut_and_what_is_secret_left_out() {
-        let long = "ä".repeat(10_000);
-        let line = Exchange::Command("x", &json!({ "a": long }), &Ok(json!([long]))).line("vm");
-        assert!(line.len() < 4 * LONGEST_VALUE, "{} bytes", line.len());
-        serde_json::from_str::<Value>(&line).unwrap();
-        let line =
-            Exchange::Command("set_password", &json!({ "password": "abc" }), &Ok(json!({}))).line("vm");
-        assert!(!line.contains("abc"), "{line}");
-    }
 
     #[test]
     fn a_run_without_effects_leaves_no_record() {

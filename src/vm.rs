@@ -241,6 +241,12 @@ impl Vm {
         self.0.control.events().drain()
     }
 
+    /// The events that no wait has taken yet and every one from here on, for somebody who takes none.
+    #[must_use]
+    pub fn follow_events(&self) -> (Vec<Value>, tokio::sync::broadcast::Receiver<Value>) {
+        self.0.control.events().follow()
+    }
+
     /// The last event of that name, whether a wait has taken it or not.
     #[must_use]
     pub fn last_event(&self, name: &str) -> Option<Value> {

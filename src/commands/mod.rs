@@ -5,6 +5,7 @@ mod eval;
 mod list;
 mod ps;
 mod recover;
+mod repl;
 mod run;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -22,6 +23,7 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::File(words) => run::file(&words, &mut common),
         Command::Doctor => run::run(&["doctor".to_owned()], &mut common),
         Command::Eval { expression } => eval::eval(&expression, &common),
+        Command::Repl { words } => repl::repl(&words, &common),
         Command::List => list::list(&common),
         Command::Ps => ps::ps(&common),
         Command::Recover { run, dry_run, end } => {
@@ -55,11 +57,15 @@ fn print(text: &str) -> Result<(), Failure> {
 /// The colours for what people read on standard error: `--color` > `NO_COLOR` > `CLICOLOR_FORCE` > terminal.
 #[must_use]
 pub fn palette(common: &Common) -> Palette {
+    if coloured(common, std::io::stderr().is_terminal()) { Palette::coloured() } else { Palette::default() }
+}
+
+/// Whether a stream has colours.
+fn coloured(common: &Common, is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-    let coloured = match common.color {
+    match common.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || std::io::stderr().is_terminal()),
-    };
-    if coloured { Palette::coloured() } else { Palette::default() }
+        Color::Auto => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || is_terminal),
+    }
 }

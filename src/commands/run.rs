@@ -116,10 +116,20 @@ pub fn evaluate(
         }),
         log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
     });
-    let record = if common.no_record { Record::off() } else { Record::of(script.name()) };
-    session.gate().set_record(record);
+    record(session, script.name(), common);
     watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
     script.run()
+}
+
+/// The failure of what never fails.
+pub fn internal(error: &dyn std::fmt::Display) -> Failure {
+    let program = "the session".to_owned();
+    Failure::from(&Error::Start { program, cause: error.to_string(), hint: String::new() })
+}
+
+/// Let a run keep a record, unless its user does without. `title` is what it is called there.
+pub fn record(session: &Session, title: &str, common: &Common) {
+    session.gate().set_record(if common.no_record { Record::off() } else { Record::of(title) });
 }
 
 fn not_started(error: &std::io::Error) -> Failure {
@@ -145,7 +155,8 @@ pub fn finish(end: End, common: &Common) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn find(name: &str) -> Result<Source, Failure> {
+/// The text of a recipe, by its path or name, or `-`.
+pub fn find(name: &str) -> Result<Source, Failure> {
     let failed = |error: std::io::Error| usage_error(&format!("cannot read `{name}`: {}", cause(&error)), "");
     if name == "-" {
         let mut text = String::new();
@@ -192,7 +203,7 @@ fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.
-fn trace(verbose: u8) {
+pub fn trace(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::INFO,

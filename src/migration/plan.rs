@@ -4,6 +4,7 @@
 //! itself when it is too late, and the rest never: an extra device or another processor it takes without a word.
 
 pub mod agreement;
+pub mod clashes;
 pub mod cpuid;
 pub mod devices;
 pub mod images;
@@ -103,9 +104,12 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(processor::processor(source, target));
     let devices = devices::devices(source, target);
     findings.extend(memory::memory(source, target, !devices.is_empty()));
+    let other_nodes = findings.iter().any(|finding| ["cpu", "memory"].contains(&finding.subject.as_str()));
+    findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target));
     findings.extend(agreement::agreement(source, target));
+    findings.extend(clashes::clashes(source, target));
     findings.extend(vmstate::vmstate(source, &facts["vmstate"]));
     findings.extend(modes.findings(source, facts));
     findings.sort_by_key(|finding| finding.severity);

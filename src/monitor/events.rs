@@ -7,13 +7,16 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// How many events are kept for somebody to consume. An event takes about 1 KiB.
 pub const KEPT_EVENTS: usize = 8192;
 
 /// How many event names are remembered for [`EventLog::last`]. QEMU 11 has about 70.
 const KEPT_NAMES: usize = 512;
+
+/// How far a follower may fall behind before it misses events.
+const FOLLOWED: usize = 1024;
 
 /// What QEMU reported by itself, in the order in which it did.
 ///
@@ -24,6 +27,7 @@ const KEPT_NAMES: usize = 512;
 pub struct EventLog {
     kept: Mutex<Kept>,
     news: watch::Sender<()>,
+    feed: broadcast::Sender<Value>,
 }
 
 /// Is told of every event as it comes.
@@ -43,7 +47,7 @@ pub struct News(watch::Receiver<()>);
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { kept: Mutex::default(), news: watch::Sender::new(()) }
+        Self { kept: Mutex::default(), news: watch::Sender::new(()), feed: broadcast::Sender::new(FOLLOWED) }
     }
 }
 
@@ -94,10 +98,20 @@ impl EventLog {
         News(self.news.subscribe())
     }
 
+    /// What nobody consumed yet, and every event from here on, for somebody who looks on and consumes nothing.
+    #[must_use]
+    pub fn follow(&self) -> (Vec<Value>, broadcast::Receiver<Value>) {
+        let kept = self.kept();
+        (kept.unconsumed.iter().cloned().collect(), self.feed.subscribe())
+    }
+
     pub(super) fn push(&self, event: Value) {
         let mut kept = self.kept();
         if let Some(listener) = &kept.listener {
             listener(&event);
+        }
+        if self.feed.receiver_count() > 0 {
+            let _ = self.feed.send(event.clone());
         }
         let name = name_of(&event);
         if kept.last.len() < KEPT_NAMES || kept.last.contains_key(name) {
@@ -162,6 +176,17 @@ mod tests {
         assert_eq!(log.drain(), [event("STOP", 2), event("STOP", 3)]);
         assert_eq!(log.take("STOP"), None);
         assert_eq!(log.lost(), 0);
+    }
+
+    #[test]
+    fn a_follower_sees_every_event_and_consumes_none() {
+        let log = EventLog::default();
+        log.push(event("STOP", 0));
+        let (past, mut feed) = log.follow();
+        log.push(event("RESUME", 1));
+        assert_eq!(log.take("RESUME"), Some(event("RESUME", 1)));
+        assert_eq!((past, feed.try_recv().unwrap()), (vec![event("STOP", 0)], event("RESUME", 1)));
+        assert_eq!(log.take("STOP"), Some(event("STOP", 0)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod hotplug;
 mod memory;
 mod netdevs;
 mod network;
+mod nodes;
 mod objects;
 mod options;
 mod private_directory;
@@ -52,8 +53,8 @@ pub struct Facts {
     pub inventory: Json,
     /// How the target backs the guest's memory.
     pub memory: Memory,
-    /// The file of `memory: "shared"`; a second backend's gets its id appended.
-    pub memory_path: Option<String>,
+    /// The files of `memory: "shared"`: backend → file.
+    pub memory_paths: BTreeMap<String, String>,
     /// The machine's name for its RAM, from `query-machines`.
     pub default_ram_id: Option<String>,
     /// Where another process finds a shared backend's memory: backend → `/proc/PID/fd/N`, or what `vm.backing()`
@@ -175,7 +176,9 @@ pub fn succession(args: &[String], facts: &Facts) -> Succession {
         draft.refuse("-readconfig", &cause, "start the source without it");
         parsed
     });
-    for passed in descriptors::passed(&parsed) {
+    let started_by =
+        |passed: &descriptors::Passed| !passed.option.trim_start_matches('-').starts_with("incoming ");
+    for passed in descriptors::passed(&parsed).into_iter().filter(started_by) {
         draft.refuse(
             &passed.option,
             &format!("the descriptor {} was opened for the source alone", passed.fd),
@@ -190,6 +193,7 @@ pub fn succession(args: &[String], facts: &Facts) -> Succession {
         objects::rewrite,
         netdevs::rewrite,
         blocks::rewrite,
+        nodes::rewrite,
         memory::rewrite,
         displays::rewrite,
         sockets::rewrite,

@@ -260,7 +260,8 @@ fn cell_width(char: char) -> usize {
 
 /// The text with a picture for each character that would command the terminal, except the line feed,
 /// and with an escape for each that turns the direction of writing.
-fn visible(text: &str) -> String {
+#[must_use]
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.replace("\r\n", "\n").chars() {
         match char {

@@ -5,6 +5,8 @@
 use rhai::Engine;
 use serde_json::Value;
 
+use super::names::{shown, type_word};
+
 /// One function that a script can call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -12,6 +14,14 @@ pub struct Function {
     pub name: String,
     /// How it is called.
     pub signature: String,
+    /// How it is called, in a script's words: `vm.hmp(line: string)`.
+    pub shown: String,
+    /// The type of the value that it is called on, or of its first argument; empty for any, and if there is none.
+    pub on: String,
+    /// How many values it is given, the one that it is called on among them.
+    pub arguments: usize,
+    /// The type of its value, as `type_of` calls it; empty where nobody knows.
+    pub returns: String,
     /// Its doc, without the examples' fences.
     pub doc: String,
     /// The examples in its doc, each a script that runs.
@@ -22,7 +32,18 @@ pub struct Function {
 /// the files of the standard library do for one another.
 #[must_use]
 pub fn functions(engine: &Engine) -> Vec<Function> {
-    let metadata = engine.gen_fn_metadata_to_json(false).unwrap_or_default();
+    read(engine, false)
+}
+
+/// These, and what Rhai itself has: the functions and properties of strings, arrays, maps and numbers.
+#[must_use]
+pub fn all_functions(engine: &Engine) -> Vec<Function> {
+    let is_name = |name: &str| rhai::is_valid_identifier(name.trim_start_matches("get$"));
+    read(engine, true).into_iter().filter(|function| is_name(&function.name)).collect()
+}
+
+fn read(engine: &Engine, standard: bool) -> Vec<Function> {
+    let metadata = engine.gen_fn_metadata_to_json(standard).unwrap_or_default();
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let all = metadata["functions"].as_array().cloned().unwrap_or_default();
     let mut functions: Vec<Function> =
@@ -33,6 +54,15 @@ pub fn functions(engine: &Engine) -> Vec<Function> {
 
 fn is_internal(name: &str) -> bool {
     name.starts_with("anon$") || name.starts_with('_')
+}
+
+/// `Vm`, from `ScriptResult<Vm>` or `Result<Vm, Box<EvalAltResult>>`.
+fn returned(typed: &str) -> String {
+    let inner = typed.split_once("Result<").map_or(typed, |(_, inner)| inner.trim_end_matches('>'));
+    match type_word(inner.split(", ").next().unwrap_or_default()).as_str() {
+        "Dynamic" | "?" => String::new(),
+        known => known.to_owned(),
+    }
 }
 
 fn function(metadata: &Value) -> Function {
@@ -54,9 +84,32 @@ fn function(metadata: &Value) -> Function {
             Some(lines) => lines.push(line),
         }
     }
+    let parameters: Vec<String> = metadata["params"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| {
+            let (name, typed) = (it["name"].as_str().unwrap_or("_"), it["type"].as_str());
+            typed.map_or_else(|| name.to_owned(), |typed| format!("{name}: {typed}"))
+        })
+        .collect();
+    let this = text("thisType");
+    let first = parameters.first().and_then(|it| it.split_once(": ")).map_or("", |(_, typed)| typed);
+    let on = match type_word(if this.is_empty() { first } else { &this }).as_str() {
+        "Dynamic" | "?" => String::new(),
+        known => known.to_owned(),
+    };
+    let mut shown = shown(&text("name"), parameters.iter().map(String::as_str));
+    if !this.is_empty() {
+        shown = format!("{}.{shown}", type_word(&this).to_lowercase());
+    }
     Function {
         name: text("name"),
         signature: text("signature"),
+        shown,
+        on,
+        arguments: parameters.len() + usize::from(!this.is_empty()),
+        returns: returned(&text("returnType")),
         doc: doc.join("\n").trim().to_owned(),
         examples,
     }

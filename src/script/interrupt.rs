@@ -60,6 +60,12 @@ impl Interrupt {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).token.clone()
     }
 
+    /// Forget all that was raised, for the next entry of a session.
+    pub fn reset(&self) {
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
+        self.0.raised.store(false, Ordering::Relaxed);
+    }
+
     /// Let waits work again, for the closures that run when the script ends. The cause stays.
     pub fn rearm(&self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,7 +35,9 @@ pub fn signatures(engine: &Engine, ast: Option<&AST>) -> Vec<Signature> {
     scripted.chain(native).filter(|it| rhai::is_valid_identifier(&it.name)).collect()
 }
 
-fn shown<'a>(name: &str, parameters: impl Iterator<Item = &'a str>) -> String {
+/// A call in a script's words, from the parameters as Rhai describes them.
+#[must_use]
+pub fn shown<'a>(name: &str, parameters: impl Iterator<Item = &'a str>) -> String {
     let mut object = String::new();
     let mut shown = Vec::new();
     for (index, parameter) in parameters.enumerate() {

@@ -20,7 +20,7 @@ use crate::units::Seconds;
 use crate::vm::Vm;
 
 /// Enough for the deepest script that the engine's limits allow.
-const STACK_BYTES: usize = 64 << 20;
+pub(crate) const STACK_BYTES: usize = 64 << 20;
 /// How long deferred closures may take once a signal or the deadline has ended the script.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -46,11 +46,11 @@ pub struct Outcome {
 
 /// A compiled script and the session that it will run in.
 pub struct Script {
-    engine: Engine,
-    ast: AST,
-    sources: Sources,
-    session: Session,
-    source: Source,
+    pub(super) engine: Engine,
+    pub(super) ast: AST,
+    pub(super) sources: Sources,
+    pub(super) session: Session,
+    pub(super) source: Source,
 }
 
 impl Script {
@@ -107,7 +107,7 @@ impl Script {
         })
     }
 
-    fn evaluate(self) -> Result<End, Failure> {
+    pub(super) fn evaluate(self) -> Result<End, Failure> {
         let result = self.guarded(|this| this.engine.eval_ast::<Dynamic>(&this.ast));
         let mut end = match result {
             // Something ended it at its very last step, such as a line that could not be printed.
@@ -156,7 +156,7 @@ impl Script {
     }
 
     /// A panic in a native function must not cost the guests: what was deferred still runs.
-    fn guarded<T>(
+    pub(super) fn guarded<T>(
         &self,
         call: impl FnOnce(&Self) -> Result<T, Box<EvalAltResult>>,
     ) -> Result<T, Box<EvalAltResult>> {
@@ -165,7 +165,7 @@ impl Script {
         })
     }
 
-    fn outcome(value: &Dynamic) -> End {
+    pub(super) fn outcome(value: &Dynamic) -> End {
         let json = value::to_json("outcome", &described(value)).unwrap_or(Value::Null);
         let text = match &json {
             Value::Null => String::new(),
@@ -176,7 +176,7 @@ impl Script {
     }
 
     /// What an error that left the script means: an early end, or a failure.
-    fn ended(&self, error: &EvalAltResult) -> Result<End, Failure> {
+    pub(super) fn ended(&self, error: &EvalAltResult) -> Result<End, Failure> {
         let token = match error.unwrap_inner() {
             EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Ending>(),
             _ => None,

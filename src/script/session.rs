@@ -54,6 +54,9 @@ pub struct Output {
 /// Takes one line.
 pub type Sink = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
+/// Is told of each `Vm` of the run.
+pub type Observer = dyn Fn(&Vm) + Send + Sync;
+
 /// Cheap to clone; every clone is the same run.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
@@ -66,6 +69,7 @@ struct Inner {
     gate: Gate,
     names: AtomicUsize,
     vms: Mutex<Vec<Vm>>,
+    observer: OnceLock<Box<Observer>>,
     directories: Mutex<Vec<Directory>>,
     deferred: Mutex<Vec<FnPtr>>,
 }
@@ -82,6 +86,7 @@ impl Session {
             gate: Gate::default(),
             names: AtomicUsize::new(1),
             vms: Mutex::default(),
+            observer: OnceLock::new(),
             directories: Mutex::default(),
             deferred: Mutex::default(),
         }))
@@ -205,6 +210,21 @@ impl Session {
         let mut vms = lock(&self.0.vms);
         vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
         vms.push(vm.clone());
+        drop(vms);
+        if let Some(observer) = self.0.observer.get() {
+            observer(vm);
+        }
+    }
+
+    /// Set who is told of each `Vm` that this run takes hold of; only the first call counts.
+    pub fn set_observer(&self, observer: Box<Observer>) {
+        let _ = self.0.observer.set(observer);
+    }
+
+    /// The QEMUs of this run, those included that have ended and that the script still holds.
+    #[must_use]
+    pub fn vms(&self) -> Vec<Vm> {
+        lock(&self.0.vms).clone()
     }
 
     /// Note in the record what is to be known of a `Vm`.

@@ -3,12 +3,15 @@
 //! Nothing is disturbed: a monitor that has its one client already is left alone, and said to have it.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::start::machine_type;
 use super::{Control, Inner, Vm};
 use crate::error::{Error, Result};
 use crate::monitor::Address;
-use crate::qemu::attached::{Attached, listener};
+use crate::qemu::attached::{Attached, Holder, listener};
 use crate::qemu::command_line;
 use crate::qemu::directory::Directory;
 use crate::qemu::monitors::{Place, Protocol};
@@ -113,7 +116,7 @@ async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Con
             obstacles.push(format!("`{address}` is where process {} listens", other.as_raw_nonzero()));
             continue;
         }
-        if let Some(holder) = attached.holder(&address) {
+        if let Some(holder) = holder(attached, &address).await {
             obstacles.push(format!("`{address}` is held by {holder}"));
             continue;
         }
@@ -127,6 +130,19 @@ async fn reach(name: &str, attached: &Attached, given: &[Address]) -> Result<Con
     }
     let pid = attached.pid().as_raw_nonzero().get().into();
     Err(nowhere(pid, format!("none of its monitors can be reached: {}", obstacles.join("; "))))
+}
+
+/// Who holds a monitor, and not only for the moment that another qhop takes to look at it (`qhop ps`).
+async fn holder(attached: &Attached, address: &Address) -> Option<Holder> {
+    const MOMENT: Duration = Duration::from_millis(50);
+    for _ in 0..5 {
+        let holder = attached.holder(address)?;
+        if holder.command.as_deref() != Some("qhop") {
+            return Some(holder);
+        }
+        sleep(MOMENT).await;
+    }
+    attached.holder(address)
 }
 
 /// The addresses in its command line, QMP first; what cannot be reached is noted.

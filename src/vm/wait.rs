@@ -135,6 +135,19 @@ impl Vm {
         .await
     }
 
+    /// Wait, for as long as it takes, until the process has ended, and tell how.
+    pub async fn end(&self) -> String {
+        if let Some(process) = &self.0.process {
+            return process.wait().await;
+        }
+        loop {
+            match self.ended() {
+                Some(ended) => return ended,
+                None => sleep(SLOWEST).await,
+            }
+        }
+    }
+
     /// Wait until the process has ended.
     pub async fn wait_for_end(&self, limit: Duration) -> Result<String> {
         let operation = format!("waiting for the end of vm `{}`", self.name());

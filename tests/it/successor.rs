@@ -91,7 +91,7 @@ let addresses = #{{}};
 for rewrite in derived.rewrites {{
     if rewrite.back?.how == "rename" {{ addresses[rewrite.back.from] = rewrite.back.to; }}
 }}
-let again = succeed(target, #{{ addresses: addresses, inventory: inventory(target) + #{{ "query-vnc-servers": target.qmp("query-vnc-servers") }} }});
+let again = succeed(target, #{{ addresses: addresses }});
 let next = launched("{to}", again);
 let back = again.rewrites.filter(|rewrite| rewrite.back != () && rewrite.back.how != "none").map(|rewrite| rewrite.back.how);
 back.sort();
@@ -287,7 +287,7 @@ fn private_memory_becomes_shared_memory() {
 let source = launch(#{{ name: "source", qemu: "{}", guest: "heartbeat", args: "-m 128" }});
 source.wait_for_output("beat", 30.s);
 let file = memory_file(128.MiB);
-let target = launched("{}", succeed(source, #{{ memory: "shared", memory_path: file.path, default_ram_id: "pc.ram" }}));
+let target = launched("{}", succeed(source, #{{ memory: "shared", memory_paths: #{{ "pc.ram": file.path }}, default_ram_id: "pc.ram" }}));
 migrate(source, target, #{{ mode: "postcopy" }});
 let next = launched("{}", succeed(target, #{{ backing: target.backing() }}));
 migrate(target, next, #{{ mode: "shared" }});

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 /// line, `...` for any lines.
 pub struct Test {
     directory: TempDir,
+    program: String,
     args: Vec<String>,
     stdin: String,
     environment: Vec<(String, String)>,
@@ -27,6 +28,7 @@ impl Test {
         std::os::unix::fs::symlink(new(), default).unwrap();
         Self {
             directory,
+            program: env!("CARGO_BIN_EXE_qhop").to_owned(),
             args: Vec::new(),
             stdin: String::new(),
             environment: Vec::new(),
@@ -52,6 +54,12 @@ impl Test {
     pub fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, args: I) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// A program to run in place of qhop, with its arguments.
+    pub fn program(mut self, program: &str, args: &[&str]) -> Self {
+        program.clone_into(&mut self.program);
+        self.args(args.iter().copied())
     }
 
     pub fn stdin(mut self, text: &str) -> Self {
@@ -93,12 +101,13 @@ impl Test {
 
     /// The command, for a test that does more than run it to its end.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qhop"));
+        let mut command = Command::new(&self.program);
         command
             .args(&self.args)
             .current_dir(self.directory.path())
             .env("PATH", self.path())
             .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env("XDG_STATE_HOME", self.directory.path().join("state"))
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));

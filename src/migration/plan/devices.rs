@@ -7,12 +7,19 @@ mod properties;
 
 use serde_json::Value;
 
-use super::{Finding, list, text, written};
+use super::{Finding, list, machine, text, written};
 
 /// What the devices of the two ends differ in.
 #[must_use]
 pub fn devices(source: &Value, target: &Value) -> Vec<Finding> {
-    let (ours, theirs) = (all(source), all(target));
+    let (mut ours, mut theirs) = (all(source), all(target));
+    // Another machine has other devices on board, with other properties; those of the user are still worth a look.
+    let other_machine = machine::is_another(source, target);
+    if other_machine {
+        for devices in [&mut ours, &mut theirs] {
+            devices.retain(|device| !text(device, "id").is_empty());
+        }
+    }
     if ours.is_empty() || theirs.is_empty() {
         return Vec::new();
     }
@@ -31,13 +38,17 @@ pub fn devices(source: &Value, target: &Value) -> Vec<Finding> {
         unmatched.clear();
         for device in waiting {
             match free.iter().position(|other| step(device, other)) {
-                Some(at) => findings.extend(compare(device, free.remove(at))),
+                Some(at) => {
+                    let mut differences = compare(device, free.remove(at));
+                    differences.retain(|_| !other_machine);
+                    findings.extend(differences);
+                }
                 None => unmatched.push(device),
             }
         }
         waiting = std::mem::take(&mut unmatched);
     }
-    findings.extend(waiting.into_iter().map(|device| missing(device)));
+    findings.extend(waiting.into_iter().map(missing));
     findings.extend(free.into_iter().map(extra));
     findings
 }
@@ -82,21 +93,21 @@ fn subject(device: &Value) -> String {
 
 /// As the user would write it: `virtio-net-pci,id=n0,bus=pcie.0,addr=03.0`.
 fn option(device: &Value) -> String {
-    let mut option = text(device, "type").to_owned();
-    let id = text(device, "id");
-    if !id.is_empty() {
-        option += &format!(",id={id}");
-    }
-    if !text(device, "bus").is_empty() && text(device, "bus") != "main-system-bus" {
-        option += &format!(",bus={}", text(device, "bus"));
-    }
-    for name in PLACE {
-        match &device["properties"][name] {
-            Value::Null => {}
-            value => option += &format!(",{name}={}", written(value)),
+    let mut parts = vec![text(device, "type").to_owned()];
+    let named = |name: &str, value: &str| format!("{name}={value}");
+    for name in ["id", "bus"] {
+        let value = text(device, name);
+        if !value.is_empty() && value != "main-system-bus" {
+            parts.push(named(name, value));
         }
     }
-    option
+    for name in PLACE {
+        let value = &device["properties"][name];
+        if !value.is_null() && *value != "" {
+            parts.push(named(name, &written(value)));
+        }
+    }
+    parts.join(",")
 }
 
 fn missing(device: &Value) -> Finding {

@@ -39,20 +39,27 @@ const AT_RESET: [&str; 5] = ["kernel", "initrd", "append", "firmware", "shim"];
 #[must_use]
 pub fn machine(source: &Value, target: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(kind(source, target));
-    findings.extend(properties(source, target));
+    match kind(source, target) {
+        // What differs besides follows from it.
+        Some(kind) => findings.push(kind),
+        None => findings.extend(properties(source, target)),
+    }
     findings.extend(identity(source, target));
     findings.extend(accelerator(source, target));
     findings.extend(age(source, target));
     findings
 }
 
+/// Whether both ends are known to be different machines.
+#[must_use]
+pub fn is_another(source: &Value, target: &Value) -> bool {
+    let (ours, theirs) = (text(source, "machine"), text(target, "machine"));
+    !ours.is_empty() && !theirs.is_empty() && ours != theirs
+}
+
 fn kind(source: &Value, target: &Value) -> Option<Finding> {
     let (ours, theirs) = (text(source, "machine"), text(target, "machine"));
-    if ours.is_empty() || theirs.is_empty() || ours == theirs {
-        return None;
-    }
-    Some(Finding::blocks(
+    is_another(source, target).then(|| Finding::blocks(
         "machine",
         format!("the machine is `{ours}` at the source and `{theirs}` at the target"),
         "QEMU refuses the stream of another machine type; an alias such as `pc` or `q35` means another one in each version",

@@ -54,23 +54,19 @@ pub fn memory(source: &Value, target: &Value, devices: bool) -> Vec<Finding> {
                 "the stream names each block, and the target refuses one that it does not have",
                 "give the target the same devices, and memory backends with the same `id`s",
             )),
-            Some(other) => findings.extend(resized_block(block, other).filter(|_| !(resized && !of_device))),
+            Some(other) => findings.extend(resized_block(block, other).filter(|_| !resized || of_device)),
         }
     }
-    findings.extend(nodes(source, target).filter(|_| !resized));
     findings.extend(sharing(source, target));
     findings
 }
 
 fn layout(source: &Value, target: &Value) -> Vec<Finding> {
-    let number = |end: &Value, key: &str| match key {
-        "size" => end["query-memory-size-summary"]["base-memory"]
-            .as_u64()
-            .or_else(|| end["machine_properties"]["memory"]["size"].as_u64()),
-        _ => {
-            let memory = &end["machine_properties"]["memory"];
-            memory.is_object().then(|| memory[key].as_u64().unwrap_or_default())
-        }
+    let number = |end: &Value, key: &str| {
+        let memory = &end["machine_properties"]["memory"];
+        let given = memory.is_object().then(|| memory[key].as_u64().unwrap_or_default());
+        let base = || end["query-memory-size-summary"]["base-memory"].as_u64();
+        if key == "size" { base().or(given) } else { given }
     };
     let option = || {
         let part = |name: &str, key: &str| {
@@ -135,17 +131,18 @@ fn resized_block(block: &Block, other: &Block) -> Option<Finding> {
     if fits {
         return None;
     }
-    let (cause, remedy) = if block.name.ends_with(".rom") || block.name == "pc.bios" {
-        (
-            "firmware is sent like memory, and must have one size at both ends",
-            "give the target the source's `-bios`, `-L` or `romfile=`, or set `romsize=`",
-        )
-    } else {
-        (
-            "a memory block must have one size at both ends",
-            "give the target's device or backend the size that it has at the source",
-        )
-    };
+    let (cause, remedy) =
+        if block.name.split('.').next_back().is_some_and(|last| ["rom", "bios"].contains(&last)) {
+            (
+                "firmware is sent like memory, and must have one size at both ends",
+                "give the target the source's `-bios`, `-L` or `romfile=`, or set `romsize=`",
+            )
+        } else {
+            (
+                "a memory block must have one size at both ends",
+                "give the target's device or backend the size that it has at the source",
+            )
+        };
     let message = format!(
         "memory block `{}` has {} at the source and {} at the target",
         block.name,
@@ -155,7 +152,9 @@ fn resized_block(block: &Block, other: &Block) -> Option<Finding> {
     Some(Finding::blocks("memory", message, cause, remedy))
 }
 
-fn nodes(source: &Value, target: &Value) -> Option<Finding> {
+/// The NUMA nodes. Other memory and other processors make other nodes, which is no finding of its own.
+#[must_use]
+pub fn nodes(source: &Value, target: &Value) -> Option<Finding> {
     let (ours, theirs) = (text(source, "numa"), text(target, "numa"));
     if ours.is_empty() || theirs.is_empty() || ours == theirs {
         return None;

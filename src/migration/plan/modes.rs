@@ -196,20 +196,11 @@ impl Pair<'_> {
         if self.source.get("query-migrate-parameters").is_none() {
             return Some("it needs QMP, and the source has only a human monitor".to_owned());
         }
-        if let Some(private) = self.private(self.source) {
+        if let Some(private) = private(self.source) {
             return Some(format!("memory backend `{private}` is private at the source"));
         }
         let aux = &self.source["machine_properties"]["aux-ram-share"];
         (*aux != true).then(|| "the source was started without `-machine aux-ram-share=on`".to_owned())
-    }
-
-    /// The first memory backend that is not shared, or of which it is not known.
-    fn private(&self, end: &Value) -> Option<String> {
-        let backends = list(&end["query-memdev"]);
-        if backends.is_empty() {
-            return Some("?".to_owned());
-        }
-        backends.iter().find(|backend| backend["share"] != true).map(|backend| written(&backend["id"]))
     }
 
     /// Whether the target has mapped the very memory of a backend of the source.
@@ -256,7 +247,7 @@ impl Pair<'_> {
             return Some(lacks);
         }
         for (end, name) in [(self.source, "source"), (self.target, "target")] {
-            if let Some(private) = self.private(end) {
+            if let Some(private) = private(end) {
                 return Some(format!("memory backend `{private}` is private at the {name}"));
             }
         }
@@ -317,4 +308,13 @@ impl Pair<'_> {
             "both ends map the same memory (`{id}`), and what arrives would overwrite what the guest has written since"
         ))
     }
+}
+
+/// The first memory backend that is not shared, or of which it is not known.
+fn private(end: &Value) -> Option<String> {
+    let backends = list(&end["query-memdev"]);
+    if backends.is_empty() {
+        return Some("?".to_owned());
+    }
+    backends.iter().find(|backend| backend["share"] != true).map(|backend| written(&backend["id"]))
 }

@@ -12,6 +12,9 @@ use super::{Finding, cpuid, list, text, version, written};
 const IDENTITY: [&str; 8] =
     ["vendor", "family", "model", "stepping", "model-id", "level", "xlevel", "phys-bits"];
 
+/// Bits that follow from the topology; QEMU 10.0 sets them where 7.2 forgot to.
+const OF_TOPOLOGY: [&str; 2] = ["cmp-legacy", "ht"];
+
 const LEVELS: [&str; 9] =
     ["maxcpus", "drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads"];
 
@@ -87,7 +90,8 @@ fn features(source: &Value, target: &Value) -> Vec<Finding> {
         let mut names = Vec::new();
         for ((leaf, subleaf, register), bits) in a {
             let other = b.get(&(*leaf, *subleaf, register.clone())).copied().unwrap_or_default();
-            names.extend(cpuid::names(*leaf, *subleaf, register, bits & !other));
+            let differing = cpuid::names(*leaf, *subleaf, register, bits & !other);
+            names.extend(differing.into_iter().filter(|name| !OF_TOPOLOGY.contains(&name.as_str())));
         }
         names
     };

@@ -1,25 +1,20 @@
-//! Images: the ones that the guest has now. A snapshot, a mirror or a change of the medium leaves the command line behind,
-//! and a disk that was plugged in was never on it.
+//! Images: the ones that the guest has now. A snapshot, a mirror or a change of the medium leaves the command line behind.
 //!
 //! Pure.
 
 use serde_json::Value as Json;
 
 use super::draft::Draft;
-use super::objects::ADDED;
 use crate::qemu::arguments::Argument;
-use crate::qemu::command_line::escape;
 
 pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
     let drives = draft.replies("query-block");
     let list = devices(draft, list);
     let list = drives_of(draft, list, drives);
-    let mut list = superseded(draft, list);
-    nodes(draft, &mut list);
-    list
+    superseded(draft, list)
 }
 
-fn text<'a>(value: &'a Json, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Json, key: &str) -> &'a str {
     value.get(key).and_then(Json::as_str).unwrap_or_default()
 }
 
@@ -138,7 +133,7 @@ fn file(drive: &Json) -> String {
 }
 
 /// `nbd://…`, `rbd:…`, `json:{…}`; a path with a colon has a slash before it.
-fn is_protocol(name: &str) -> bool {
+pub(super) fn is_protocol(name: &str) -> bool {
     name.split_once(':').is_some_and(|(kind, _)| !kind.is_empty() && !kind.contains('/'))
 }
 
@@ -150,14 +145,17 @@ fn superseded(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
     let nodes = draft.replies("query-named-block-nodes");
     let fresh = wanted.iter().filter(|name| !known.contains(name));
     let new: Vec<&Json> = fresh.filter_map(|name| find(nodes, name)).collect();
-    let backing: Vec<&str> = new.iter().flat_map(|node| chain(node, nodes)).collect();
+    let backing: Vec<String> =
+        new.iter().flat_map(|node| chain(node, nodes)).map(|file| draft.absolute(file)).collect();
     if backing.is_empty() {
         return list;
     }
     let mut gone: Vec<String> = Vec::new();
     for name in &known {
         let node = find(nodes, name);
-        if node.is_some_and(|node| backing.contains(&text(node, "file"))) && !wanted.contains(name) {
+        if node.is_some_and(|node| backing.contains(&draft.absolute(text(node, "file"))))
+            && !wanted.contains(name)
+        {
             gone.push(name.clone());
         }
     }
@@ -186,118 +184,19 @@ fn chain<'a>(node: &'a Json, nodes: &'a [Json]) -> Vec<&'a str> {
     files
 }
 
-fn find<'a>(nodes: &'a [Json], name: &str) -> Option<&'a Json> {
+pub(super) fn find<'a>(nodes: &'a [Json], name: &str) -> Option<&'a Json> {
     nodes.iter().find(|node| text(node, "node-name") == name)
 }
 
-fn node_name(argument: &Argument) -> Option<String> {
+pub(super) fn node_name(argument: &Argument) -> Option<String> {
     (argument.name() == "blockdev").then(|| argument.value()?.get("node-name"))?
 }
 
 /// What devices name as their drive, and nodes as their children.
-fn roots(list: &[Argument]) -> Vec<String> {
+pub(super) fn roots(list: &[Argument]) -> Vec<String> {
     let of = |argument: &Argument| match argument.name() {
         "device" => argument.value()?.get("drive"),
         _ => None,
     };
     list.iter().filter_map(of).collect()
-}
-
-/// Nodes that the guest's devices need and no option opens.
-fn nodes(draft: &mut Draft, list: &mut Vec<Argument>) {
-    let has = |list: &[Argument], name: &str| {
-        list.iter().any(|argument| {
-            node_name(argument).as_deref() == Some(name)
-                || (argument.name() == "drive"
-                    && argument.value().and_then(|value| value.get("id")).as_deref() == Some(name))
-        })
-    };
-    for name in roots(list) {
-        if has(list, &name) {
-            continue;
-        }
-        let nodes = draft.replies("query-named-block-nodes");
-        let drive = draft.replies("query-block").iter().find(|drive| text(drive, "device") == name);
-        let node = find(nodes, &name).or_else(|| find(nodes, text(drive?.get("inserted")?, "node-name")));
-        let Some(node) = node else { continue };
-        match blockdev(node, nodes, list) {
-            Ok(options) => {
-                let argument = match drive {
-                    // Plugged in by `drive_add`: its name is a drive's.
-                    Some(_) => Argument::new("drive", Some(&legacy(node, &name))),
-                    None => Argument::new("blockdev", Some(&options)),
-                };
-                draft.added(&argument, ADDED);
-                list.push(argument);
-            }
-            Err(cause) => draft.refuse(
-                &format!("image `{name}`"),
-                &cause,
-                "unplug its device first, and plug it in again afterwards",
-            ),
-        }
-    }
-}
-
-fn read_only(node: &Json) -> &'static str {
-    if node.get("ro") == Some(&Json::Bool(true)) { "on" } else { "off" }
-}
-
-fn legacy(node: &Json, id: &str) -> String {
-    format!(
-        "if=none,id={},file={},format={},readonly={}{}",
-        escape(id),
-        escape(text(node, "file")),
-        text(node, "drv"),
-        read_only(node),
-        cache(node, "cache.")
-    )
-}
-
-/// `-blockdev` of a node that lies on a file of this host.
-fn blockdev(node: &Json, nodes: &[Json], list: &[Argument]) -> Result<String, String> {
-    let (driver, path) = (text(node, "drv"), text(node, "file"));
-    if node.get("encrypted") == Some(&Json::Bool(true)) {
-        return Err("it is encrypted, and the key cannot be read back".to_owned());
-    }
-    let common = format!(
-        "node-name={},read-only={}{}",
-        escape(text(node, "node-name")),
-        read_only(node),
-        cache(node, "cache.")
-    );
-    let is_protocol_driver = ["file", "host_device", "host_cdrom"].contains(&driver);
-    if is_protocol_driver {
-        return Ok(format!("driver={driver},{common},filename={}", escape(path)));
-    }
-    let formats = ["raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "luks", "copy-on-read"];
-    if !formats.contains(&driver) {
-        return Err(format!("QEMU does not say all of what it is (`{driver}` on `{path}`)"));
-    }
-    let below = nodes.iter().find(|child| {
-        text(child, "file") == path && ["file", "host_device", "host_cdrom"].contains(&text(child, "drv"))
-    });
-    let Some(below) = below.filter(|_| !is_protocol(path)) else {
-        return Err(format!("it does not lie in a file of this host (`{path}`)"));
-    };
-    let name = text(below, "node-name");
-    let listed = list.iter().any(|argument| node_name(argument).as_deref() == Some(name));
-    let file = if listed {
-        format!("file={}", escape(name))
-    } else {
-        let named =
-            if name.starts_with('#') { String::new() } else { format!("file.node-name={},", escape(name)) };
-        format!(
-            "{named}file.driver={},file.filename={}{}",
-            text(below, "drv"),
-            escape(path),
-            cache(below, "file.cache.")
-        )
-    };
-    Ok(format!("driver={driver},{common},{file}"))
-}
-
-fn cache(node: &Json, prefix: &str) -> String {
-    let on = |key: &str| node.get("cache").and_then(|cache| cache.get(key)) == Some(&Json::Bool(true));
-    ["direct", "no-flush"].iter().filter(|key| on(key)).map(|key| format!(",{prefix}{key}=on")).collect()
 }

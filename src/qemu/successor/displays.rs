@@ -48,14 +48,14 @@ fn vnc(draft: &mut Draft, argument: Argument, prefix: &str, first: bool) -> Argu
     let with = |display: &str, dropped: &[&str]| {
         let key = |item: &String| item.split('=').next().unwrap_or_default().to_owned();
         let rest = items.iter().skip(1).filter(|item| !dropped.contains(&key(item).as_str()));
-        let rest: String = rest.map(|item| format!(",{item}")).collect();
-        argument.with(&format!("{prefix}{}{rest}", escape(display)))
+        let items: Vec<String> = std::iter::once(escape(display)).chain(rest.cloned()).collect();
+        argument.with(&format!("{prefix}{}", items.join(",")))
     };
     if let Some(path) = display.strip_prefix("unix:") {
         // An address that was given back after an earlier move.
         if let Some((host, port)) = live_vnc(draft).filter(|_| first) {
             let new = with("none", &["to", "websocket"]);
-            return given_back_later(draft, argument, new, &host, &port);
+            return given_back_later(draft, &argument, new, &host, &port);
         }
         let fresh = draft.fresh(&draft.public(path).unwrap_or_else(|| path.to_owned()));
         let new = with(&format!("unix:{fresh}"), &[]);
@@ -77,7 +77,7 @@ fn vnc(draft: &mut Draft, argument: Argument, prefix: &str, first: bool) -> Argu
     let live = live_vnc(draft).filter(|_| first);
     if display == "none" {
         return match live {
-            Some((host, port)) => given_back_later(draft, argument.clone(), argument, &host, &port),
+            Some((host, port)) => given_back_later(draft, &argument, argument.clone(), &host, &port),
             None => argument,
         };
     }
@@ -97,7 +97,7 @@ fn vnc(draft: &mut Draft, argument: Argument, prefix: &str, first: bool) -> Argu
         Some((host.to_owned(), port.to_string()))
     });
     match live.or(written) {
-        Some((host, port)) if first => given_back_later(draft, argument, new, &host, &port),
+        Some((host, port)) if first => given_back_later(draft, &argument, new, &host, &port),
         _ => {
             let note = "QEMU can move its first VNC server only: the others stay without an address";
             draft.noted(&argument, Some(&new), PORT, Some(Back::None), note);
@@ -107,7 +107,7 @@ fn vnc(draft: &mut Draft, argument: Argument, prefix: &str, first: bool) -> Argu
 }
 
 /// `display-update` exists since 7.1.
-fn given_back_later(draft: &mut Draft, from: Argument, to: Argument, host: &str, port: &str) -> Argument {
+fn given_back_later(draft: &mut Draft, from: &Argument, to: Argument, host: &str, port: &str) -> Argument {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = if host.is_empty() { "0.0.0.0" } else { host };
     let address = json!({ "type": "inet", "host": host, "port": port });
@@ -121,18 +121,21 @@ fn given_back_later(draft: &mut Draft, from: Argument, to: Argument, host: &str,
         notes.push("its password must be set again");
     }
     let back = Some(Back::Qmp { command: "display-update".to_owned(), arguments });
-    draft.noted(&from, Some(&to), PORT, back, &notes.join(", and "));
+    draft.noted(from, Some(&to), PORT, back, &notes.join(", and "));
     to
 }
 
+/// Where the first server listens now; a reply to `query-vnc` has it without a list around it.
 fn live_vnc(draft: &Draft) -> Option<(String, String)> {
     let text = |value: &Json, key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
-    let servers = draft.replies("query-vnc-servers").first()?.get("server")?.as_array()?;
     let is_inet = |server: &&Json| {
         matches!(text(server, "family").as_deref(), Some("ipv4" | "ipv6"))
             && server.get("websocket") != Some(&Json::Bool(true))
     };
-    let server = servers.iter().find(is_inet)?;
+    let first = draft.replies("query-vnc-servers").first();
+    let servers = first.and_then(|display| display.get("server")?.as_array());
+    let single = draft.facts.inventory.get("query-vnc");
+    let server = servers.into_iter().flatten().chain(single).find(is_inet)?;
     Some((text(server, "host")?, text(server, "service")?))
 }
 
@@ -147,15 +150,12 @@ fn spice(draft: &mut Draft, argument: Argument) -> Argument {
     value.set("unix", "on");
     value.set("addr", &fresh);
     let new = argument.with(&value);
-    match draft.public(&old).filter(|_| unix) {
-        Some(to) => {
-            let why = "the target would take the path from the source";
-            draft.changed(&argument, Some(&new), why, Some(Back::Rename { from: fresh, to }));
-        }
-        None => {
-            let note = format!("SPICE cannot be given a port later on: clients find it at `unix:{fresh}`");
-            draft.noted(&argument, Some(&new), PORT, Some(Back::None), &note);
-        }
+    if let Some(to) = draft.public(&old).filter(|_| unix) {
+        let why = "the target would take the path from the source";
+        draft.changed(&argument, Some(&new), why, Some(Back::Rename { from: fresh, to }));
+    } else {
+        let note = format!("SPICE cannot be given a port later on: clients find it at `unix:{fresh}`");
+        draft.noted(&argument, Some(&new), PORT, Some(Back::None), &note);
     }
     new
 }

@@ -20,12 +20,11 @@ pub(super) struct Draft<'a> {
     pub facts: &'a Facts,
     done: Succession,
     names: BTreeSet<String>,
-    backend: Option<String>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(facts: &'a Facts) -> Self {
-        Self { facts, done: Succession::default(), names: BTreeSet::new(), backend: None }
+        Self { facts, done: Succession::default(), names: BTreeSet::new() }
     }
 
     pub fn finish(mut self, args: &Arguments) -> Succession {
@@ -129,11 +128,6 @@ impl<'a> Draft<'a> {
             path.strip_prefix(directory.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
         self.facts.source_directory.as_ref().is_some_and(inside)
-    }
-
-    /// Whether a memory backend is the first one that asks.
-    pub fn first_backend(&mut self, id: &str) -> bool {
-        self.backend.get_or_insert_with(|| id.to_owned()) == id
     }
 
     /// A reply in the inventory: the items of an array.

@@ -37,7 +37,7 @@ fn pidfile(draft: &mut Draft, argument: Argument) -> Vec<Argument> {
     match draft.public(&path) {
         Some(to) => draft.changed(&argument, Some(&new), LOCKED, Some(Back::Rename { from: fresh, to })),
         None => {
-            draft.noted(&argument, Some(&new), private_directory::WHY, Some(Back::None), &found_at(&fresh))
+            draft.noted(&argument, Some(&new), private_directory::WHY, Some(Back::None), &found_at(&fresh));
         }
     }
     vec![new]

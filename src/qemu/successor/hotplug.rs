@@ -195,6 +195,7 @@ const NEVER: &[&str] = &[
     "busnr",
     "cyls",
     "driver",
+    "guest-stats-polling-interval",
     "heads",
     "hotpluggable",
     "hotplugged",

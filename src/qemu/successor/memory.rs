@@ -41,7 +41,7 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
     let shared = value.is_on("share").unwrap_or(kind == "memory-backend-memfd");
     let persistent = value.is_on("pmem") == Some(true);
     let (path, why) = match (draft.facts.memory, kind.as_str()) {
-        (Memory::Keep, "memory-backend-memfd" | "memory-backend-file") if shared => {
+        (Memory::Keep | Memory::Shared, "memory-backend-memfd" | "memory-backend-file") if shared => {
             match draft.facts.shared_path(&id) {
                 Some(path) => (path, "it is the source's memory"),
                 None => return argument,
@@ -50,13 +50,13 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
         (Memory::Shared, "memory-backend-ram" | "memory-backend-memfd" | "memory-backend-file")
             if !persistent =>
         {
-            match file_of(draft, &id) {
+            match draft.facts.memory_paths.get(&id).cloned() {
                 Some(path) => (path, SHARED),
                 None => return argument,
             }
         }
         (Memory::Private, "memory-backend-memfd" | "memory-backend-file") if shared && !persistent => {
-            return private(draft, argument, value, &id);
+            return private(draft, &argument, value, &id);
         }
         _ => return argument,
     };
@@ -115,13 +115,7 @@ fn canonical(facts: &Facts, id: &str, kind: &str) -> Option<&'static str> {
     }
 }
 
-/// The first backend gets the path as it is, every other one its id besides.
-fn file_of(draft: &mut Draft, id: &str) -> Option<String> {
-    let path = draft.facts.memory_path.clone()?;
-    Some(if draft.first_backend(id) { path } else { format!("{path}-{id}") })
-}
-
-fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) -> Argument {
+fn private(draft: &mut Draft, argument: &Argument, mut value: Value, id: &str) -> Argument {
     let canonical = canonical(draft.facts, id, "");
     for key in [
         "mem-path",
@@ -148,16 +142,18 @@ fn private(draft: &mut Draft, argument: Argument, mut value: Value, id: &str) ->
         }
     }
     let new = argument.with(&value);
-    draft.changed(&argument, Some(&new), "a copy must not be written over the source's memory", None);
+    draft.changed(argument, Some(&new), "a copy must not be written over the source's memory", None);
     new
 }
 
 fn default_ram(draft: &mut Draft, mut list: Vec<Argument>) -> Vec<Argument> {
-    let (Some(id), Some(path)) = (draft.facts.default_ram_id.clone(), draft.facts.memory_path.clone()) else {
+    let id = draft.facts.default_ram_id.clone();
+    let path = id.as_ref().and_then(|id| draft.facts.memory_paths.get(id).cloned());
+    let (Some(id), Some(path)) = (id, path) else {
         draft.refuse(
             "memory: \"shared\"",
             "the machine's name for its RAM, or the file for it, is not known",
-            "give `default_ram_id` (from `query-machines`) and `memory_path`",
+            "give `default_ram_id` (from `query-machines`) and `memory_paths`",
         );
         return list;
     };
@@ -209,7 +205,7 @@ fn size(facts: &Facts, list: &[Argument], id: &str) -> Option<u64> {
         .flatten()
         .find(|backend| backend.get("id").and_then(|id| id.as_str()) == Some(id));
     live.and_then(|backend| backend.get("size")?.as_u64())
-        .or_else(|| command_line::memory(&Arguments::from_iter(list.iter().cloned()).words()).ok())
+        .or_else(|| command_line::memory(&list.iter().cloned().collect::<Arguments>().words()).ok())
 }
 
 /// Let the machine take the object: in the option that names the machine's type.

@@ -86,11 +86,11 @@ fn written(value: &Value) -> Vec<String> {
     }
 }
 
-fn user(draft: &mut Draft, argument: Argument, live: &mut Option<Vec<Stack>>, alone: bool) -> Argument {
+fn user(draft: &mut Draft, argument: Argument, stacks: &mut Option<Vec<Stack>>, alone: bool) -> Argument {
     let Some(mut value) = argument.value() else { return argument };
     let written = written(&value);
     let id = value.get("id");
-    let forwards = match live {
+    let forwards = match stacks {
         // The live list wins: a monitor may have added and removed some.
         Some(stacks) => {
             let at = stacks.iter().position(|stack| Some(&stack.name) == id.as_ref());

@@ -38,8 +38,8 @@ fn moved(draft: &mut Draft, text: &str, directory: &str) -> String {
     while let Some(at) = rest.find(&prefix) {
         let (before, path) = rest.split_at(at);
         let name = &path[prefix.len()..];
-        // A comma, a quote or white space ends a name; what qhop puts into a directory has none.
-        let end = name.find(|c: char| ",\"' ".contains(c)).unwrap_or(name.len());
+        // A comma or a quote ends a name; what qhop puts into a directory has none.
+        let end = name.find(|c: char| ",\"".contains(c)).unwrap_or(name.len());
         let (name, after) = name.split_at(end);
         output.push_str(before);
         if name.is_empty() {

@@ -127,16 +127,12 @@ fn compatible(draft: &mut Draft, argument: &Argument, label: Option<String>) -> 
     if !is_server(&value) {
         return None;
     }
-    let bound = match kind {
-        "unix" => {
-            let path = value.get("path")?;
-            Bound::Path(if value.is_on("abstract") == Some(true) { format!("\0{path}") } else { path })
-        }
-        _ => {
-            let address = value.get("address")?;
-            let (host, port) = address.rsplit_once(':').unwrap_or(("", &address));
-            Bound::Port { host: host.to_owned(), port: port.to_owned() }
-        }
+    let bound = if let Some(path) = value.get("path") {
+        Bound::Path(if value.is_on("abstract") == Some(true) { format!("\0{path}") } else { path })
+    } else {
+        let address = value.get("address")?;
+        let (host, port) = address.rsplit_once(':').unwrap_or(("", &address));
+        Bound::Port { host: host.to_owned(), port: port.to_owned() }
     };
     let flavour =
         Flavour { telnet: kind == "telnet", websocket: kind == "websocket", tn3270: kind == "tn3270" };
@@ -261,7 +257,8 @@ fn others(value: &Value) -> String {
         };
         item.is_empty() || gone(key) || key.strip_prefix("no").is_some_and(gone)
     };
-    items.iter().skip(1).filter(|item| !dropped(item)).map(|item| format!(",{item}")).collect()
+    let kept = items.iter().skip(1).filter(|item| !dropped(item)).map(String::as_str);
+    std::iter::once("").chain(kept).collect::<Vec<_>>().join(",")
 }
 
 /// What only a port can have.

@@ -106,24 +106,23 @@ fn devices(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
             if argument.name() != "device" {
                 return true;
             }
-            let gone = match id(argument) {
-                Some(id) => !named(live, "path", &format!("/machine/peripheral/{id}")),
-                None => {
-                    let driver = driver(argument);
-                    let left = live.iter().filter(|device| is_of_start(device, &driver)).count();
-                    let before = unnamed(&all, &driver);
-                    if left > 0 && left < before {
-                        draft.refuse(
-                            &format!("-device {driver}"),
-                            &format!(
-                                "{} of {before} were unplugged, and none has an id to tell which",
-                                before - left
-                            ),
-                            "give such devices an id",
-                        );
-                    }
-                    left == 0
+            let gone = if let Some(id) = id(argument) {
+                !named(live, "path", &format!("/machine/peripheral/{id}"))
+            } else {
+                let driver = driver(argument);
+                let left = live.iter().filter(|device| is_of_start(device, &driver)).count();
+                let before = unnamed(&all, &driver);
+                if left > 0 && left < before {
+                    draft.refuse(
+                        &format!("-device {driver}"),
+                        &format!(
+                            "{} of {before} were unplugged, and none has an id to tell which",
+                            before - left
+                        ),
+                        "give such devices an id",
+                    );
                 }
+                left == 0
             };
             if gone {
                 draft.changed(argument, None, WHY, None);
@@ -188,7 +187,5 @@ fn is_type(kind: &str, driver: &str) -> bool {
         ("virtio-input-host-pci", "virtio-input-host"),
     ];
     let on_bus = |bus: &&str| kind.strip_suffix(*bus) == Some(driver);
-    kind == driver
-        || ["-pci", "-ccw", "-device"].iter().any(|bus| on_bus(&bus))
-        || ALIASES.contains(&(kind, driver))
+    kind == driver || ["-pci", "-ccw", "-device"].iter().any(on_bus) || ALIASES.contains(&(kind, driver))
 }

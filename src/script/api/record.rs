@@ -26,7 +26,8 @@ use crate::vm::{Vm, Where, survey};
 pub mod api {
     /// Note a step of a move in the run's record, before it is taken. `details` say what whoever finds the record needs to
     /// finish the move or to undo it: `source` and `target` (each a `Vm`) tell to which move it belongs; `throwaway` is a
-    /// `Vm` (or several) that is only there for this move. The first step is `plan` or `agree`; it fails where no record
+    /// `Vm` (or several) that must never run its guest and is ended by whoever recovers the run; where that is all there is to note,
+    /// `throwaway` is the step's name, too. The first step is `plan` or `agree`; it fails where no record
     /// can be kept, and nothing must have been changed before it. The last one is `done`, once for each first one.
     ///
     /// ```rhai

@@ -17,7 +17,7 @@ pub mod api {
     /// `facts`: `directory` (the target's private one), `machine` (the resolved type); optional: `source_directory`
     /// (the source's private one), `cwd` (the source's), `pid`, `addresses` (given back earlier: the path in `args` → the one that clients
     /// know), `inventory` (replies by command, with `devices`, `hotplugged`, `objects`, `network`, `usernet`), `forwards`
-    /// (text of `info usernet`), `memory` (`"keep"`, `"shared"`, `"private"`), `memory_path`, `default_ram_id`,
+    /// (text of `info usernet`), `memory` (`"keep"`, `"shared"`, `"private"`), `memory_paths` (backend → file), `default_ram_id`,
     /// `backing` (backend → `/proc/PID/fd/N`), `readconfig` (file → its text).
     ///
     /// Returns `args`; `rewrites`, each `#{ option, from, to, why, back, note }`, where `back` is `()` or

@@ -57,11 +57,11 @@ const HOST: [&str; 46] = [
     "zone",
 ];
 
-/// What the firmware or the guest sets while it runs, in QEMU's own structures.
-const AT_RUN_TIME: [&str; 2] = ["MCFG", "smb_io_base"];
+/// What is compared as memory, or what the firmware or the guest sets while it runs.
+const ELSEWHERE: [&str; 5] = ["MCFG", "above-4g-mem-size", "below-4g-mem-size", "busnr", "smb_io_base"];
 
 /// What counts when the guest is reset, or is only looked at then.
-const AT_RESET: [&str; 4] = ["bootindex", "loadparm", "romfile", "acpi-index"];
+const AT_RESET: [&str; 5] = ["acpi-index", "bootindex", "events", "loadparm", "romfile"];
 
 /// What differs in the properties of one device.
 #[must_use]
@@ -69,7 +69,7 @@ pub fn compare(subject: &str, ours: &Value, theirs: &Value) -> Vec<Finding> {
     let (Some(ours), Some(others)) = (ours.as_object(), theirs.as_object()) else { return Vec::new() };
     let differs = |(name, ours): (&String, &Value)| {
         let theirs = others.get(name)?;
-        let not_compared = HOST.contains(&name.as_str()) || AT_RUN_TIME.contains(&name.as_str());
+        let not_compared = HOST.contains(&name.as_str()) || ELSEWHERE.contains(&name.as_str());
         if same(name, ours, theirs) || not_compared || is_link(ours) {
             return None;
         }

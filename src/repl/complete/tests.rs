@@ -1,0 +1,161 @@
+use serde_json::json;
+
+use super::*;
+
+fn function(name: &str, shown: &str, on: &str, arguments: usize, returns: &str, doc: &str) -> Function {
+    Function {
+        name: name.into(),
+        signature: String::new(),
+        shown: shown.into(),
+        on: on.into(),
+        arguments,
+        returns: returns.into(),
+        doc: doc.into(),
+        examples: vec![],
+    }
+}
+
+fn known() -> Knowledge {
+    let api = vec![
+        function(
+            "launch",
+            "launch(options: map)",
+            "map",
+            1,
+            "Vm",
+            "Start. Options: `qemu` (the binary), `args` (a\nstring, or `name`), `keep`.",
+        ),
+        function(
+            "migrate",
+            "migrate(source, target, given)",
+            "",
+            3,
+            "map",
+            "Move.\n\nOptions: `mode`: `\"precopy\"`, `\"shared\"`\n(memory in a file); `capabilities` and `parameters`: maps;\n`stall`: long.\n\nReturns `why`.",
+        ),
+        function("now", "now()", "", 0, "Duration", ""),
+        function("qmp", "vm.qmp(name: string)", "Vm", 2, "", ""),
+        function("hmp", "vm.hmp(line: string)", "Vm", 2, "string", ""),
+        function("stop", "vm.stop()", "Vm", 1, "", ""),
+        function("status", "vm.status()", "Vm", 1, "string", ""),
+        function("get$name", "vm.get$name()", "Vm", 1, "string", ""),
+        function("get$s", "_.get$s()", "i64", 1, "Duration", ""),
+    ];
+    let mut functions = api.clone();
+    functions.push(function("push", "array.push(item)", "array", 2, "", ""));
+    functions.push(function("keys", "map.keys()", "map", 1, "array", ""));
+    functions.push(function("contains", "contains(string: string, find: string)", "string", 2, "bool", ""));
+    let schema = json!([
+        { "name": "query-status", "meta-type": "command", "arg-type": "0", "ret-type": "9" },
+        { "name": "9", "meta-type": "object", "members": [{ "name": "status", "type": "10" }] },
+        { "name": "10", "meta-type": "enum", "values": ["running", "paused"] },
+        { "name": "query-version", "meta-type": "command", "arg-type": "0", "ret-type": "0" },
+        { "name": "0", "meta-type": "object", "members": [] },
+        { "name": "migrate-set-parameters", "meta-type": "command", "arg-type": "1", "ret-type": "0" },
+        { "name": "1", "meta-type": "object", "members": [{ "name": "max-bandwidth", "type": "n", "default": null },
+            { "name": "mode", "type": "2", "default": null }] },
+        { "name": "2", "meta-type": "enum", "values": ["normal", "cpr-reboot"] },
+        { "name": "STOP", "meta-type": "event", "arg-type": "0" },
+    ]);
+    let other = json!([{ "name": "query-other", "meta-type": "command", "arg-type": "0", "ret-type": "0" }]);
+    let vm = Shape::Vm("new".into());
+    Knowledge {
+        api: Arc::new(api),
+        functions: Arc::new(functions),
+        own: vec![("mine".into(), vec!["x".into()])],
+        variables: BTreeMap::from([
+            ("vm".into(), vm.clone()),
+            ("old".into(), Shape::Vm("old".into())),
+            ("vms".into(), Shape::Array(Some(Box::new(vm)))),
+            ("m".into(), Shape::Map(BTreeMap::from([("total".into(), Shape::Other("i64".into()))]))),
+        ]),
+        modules: BTreeMap::from([("lib".into(), vec!["helper".into()])]),
+        offers: HashMap::from([
+            (
+                "new".into(),
+                Arc::new(Offer::new(
+                    &schema,
+                    "stop|s  -- stop\ninfo [x]  -- show\n",
+                    "info status  -- s\ninfo stats  -- t\n",
+                    "",
+                    "",
+                )),
+            ),
+            ("old".into(), Arc::new(Offer::new(&other, "", "", "", ""))),
+        ]),
+        recipes: vec!["demo".into()],
+    }
+}
+
+#[test]
+fn what_could_follow() {
+    let known = known();
+    for (text, wanted) in [
+        ("la", vec!["launch("]),
+        ("no", vec!["now()"]),
+        ("mi", vec!["migrate(", "mine("]),
+        ("let x = vm", vec!["vm", "vms"]),
+        ("let local = 1; loc", vec!["local"]),
+        ("li", vec!["lib::"]),
+        ("lib::h", vec!["helper("]),
+        ("vm.st", vec!["status()", "stop()"]),
+        ("vm.na", vec!["name"]),
+        ("vms[0].q", vec!["qmp("]),
+        ("launch(#{}).q", vec!["qmp("]),
+        ("vm.status().con", vec!["contains("]),
+        ("m.", vec!["keys()", "total"]),
+        ("30.", vec!["s"]),
+        ("vms.p", vec!["push("]),
+        ("vm.qmp(\"query-", vec!["query-status", "query-version"]),
+        ("old.qmp(\"query-", vec!["query-other"]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ ", vec!["\"max-bandwidth\": ", "mode: "]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ max", vec!["\"max-bandwidth\": "]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ \"max", vec!["max-bandwidth\": "]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ \"max-bandwidth\": 1, ", vec!["mode: "]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ mode: \"n", vec!["normal"]),
+        ("vm.qmp(\"migrate-set-parameters\", #{ mode: ", vec!["\"cpr-reboot\"", "\"normal\""]),
+        ("vm.hmp(\"st", vec!["stop"]),
+        ("vm.hmp(\"info sta", vec!["stats", "status"]),
+        ("vm.hmp(\"migrate_set_parameter mo", vec!["mode"]),
+        ("vm.hmp(\"migrate_set_parameter mode ", vec!["cpr-reboot", "normal"]),
+        ("vm.wait_for_status(\"r", vec!["running"]),
+        ("vm.wait_for_event(\"", vec!["STOP"]),
+        ("launch(#{ ", vec!["args: ", "keep: ", "qemu: "]),
+        ("migrate(vm, old, #{ ", vec!["capabilities: ", "mode: ", "parameters: ", "stall: "]),
+        ("migrate(vm, old, #{ mode: \"", vec!["precopy", "shared"]),
+        ("migrate(vm, old, #{ parameters: #{ m", vec!["\"max-bandwidth\": ", "mode: "]),
+        (":vm", vec![":vms"]),
+        (":load de", vec!["demo"]),
+        (":time vm.na", vec!["name"]),
+        ("// la", vec![]),
+        ("print(\"la", vec![]),
+    ] {
+        assert_eq!(complete(text, &known).candidates, wanted, "{text}");
+    }
+}
+
+#[test]
+fn files_are_asked_for_where_they_can_be() {
+    for (text, start) in [
+        ("import \"./li", Some(8)),
+        ("launch(#{ args: \"-drive file=di", Some(29)),
+        (":load scr", Some(6)),
+        (":save out", Some(6)),
+        ("vm.qmp(\"x", None),
+        ("let a = 1", None),
+    ] {
+        let completion = complete(text, &known());
+        assert_eq!(completion.files.then_some(completion.start), start, "{text}");
+    }
+}
+
+#[test]
+fn ten_guests_cost_no_time() {
+    let mut known = known();
+    let offer = known.offers["new"].clone();
+    for n in 0..10 {
+        known.variables.insert(format!("guest{n}"), Shape::Vm(format!("qemu{n}")));
+        known.offers.insert(format!("qemu{n}"), offer.clone());
+    }
+    assert_eq!(complete("guest7.qmp(\"query-v", &known).candidates, ["query-version"]);
+}
