@@ -219,3 +219,19 @@ fn a_runtime_directory_that_is_no_place_for_sockets() {
     test.env("XDG_RUNTIME_DIR", long.to_str().unwrap()).run();
     Test::new().recipe("launch(#{ guest: \"heartbeat\" });").env("XDG_RUNTIME_DIR", "").run();
 }
+
+#[test]
+fn a_function_that_the_standard_library_has() {
+    Test::new()
+        .recipe("let x = 1;\nfn inventory(vm) { #{} }")
+        .stderr(
+            "error: [..]`inventory`[..]
+ ——▶ test.rhai:2:1
+  │
+2 │ fn inventory(vm) { #{} }
+  │ ^
+...",
+        )
+        .code(3)
+        .run();
+}
