@@ -60,17 +60,19 @@ pub fn place(line: usize) -> (String, usize) {
 
 static DEFINED: OnceLock<Vec<(String, usize)>> = OnceLock::new();
 
+/// Whether it has a function of this name with so many parameters, be it for its own use.
+#[must_use]
+pub fn defines(name: &str, parameters: usize) -> bool {
+    let is_it = |(known, count): &(String, usize)| known == name && *count == parameters;
+    !name.starts_with("anon$") && DEFINED.get().is_some_and(|defined| defined.iter().any(is_it))
+}
+
 /// Refuse a script that has a function of the library's name: the library would call it in place of its own.
 ///
 /// # Errors
 /// `FnDuplicatedDefinition`.
 pub fn refuse_doubles(ast: &AST, text: &str) -> Result<(), ParseError> {
-    let Some(defined) = DEFINED.get() else { return Ok(()) };
-    let is_double = |name: &str, parameters: usize| {
-        !name.starts_with("anon$")
-            && defined.iter().any(|(known, count)| known == name && *count == parameters)
-    };
-    let Some(double) = ast.iter_functions().find(|it| is_double(it.name, it.params.len())) else {
+    let Some(double) = ast.iter_functions().find(|it| defines(it.name, it.params.len())) else {
         return Ok(());
     };
     let declaration = format!("fn {}(", double.name);

@@ -225,12 +225,12 @@ fn a_function_that_the_standard_library_has() {
     Test::new()
         .recipe("let x = 1;\nfn inventory(vm) { #{} }")
         .stderr(
-            "error: [..]`inventory`[..]
+            "error: `inventory` is a function of the standard library
  ——▶ test.rhai:2:1
   │
 2 │ fn inventory(vm) { #{} }
   │ ^
-...",
+hint: give yours another name: the library would call it in place of its own",
         )
         .code(3)
         .run();
