@@ -6,6 +6,7 @@ mod terminal;
 mod test;
 
 mod attach;
+mod check;
 mod cli;
 mod errors;
 mod examples;
@@ -25,4 +26,5 @@ mod record;
 mod recover;
 mod repl;
 mod successor;
+mod suite;
 mod tidy;
