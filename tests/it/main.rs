@@ -17,6 +17,7 @@ mod healthy;
 mod human;
 mod imports;
 mod interrupt;
+mod live_patch;
 mod migrate;
 mod monitor;
 mod namespaces;
