@@ -159,6 +159,7 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let speaker = error.vm().unwrap_or("the program").to_owned();
         let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
+        let meanwhile = if let Error::Timeout { said, .. } = error { said.clone() } else { Vec::new() };
         // What QEMU died of may be known.
         let known = explain::explain(error.stderr());
         let (cause, remedy) = known.map(|known| (known.cause, known.remedy)).unwrap_or_default();
@@ -168,7 +169,7 @@ impl From<&Error> for Failure {
             vm: error.vm().map(str::to_owned),
             cause,
             hint: if remedy.is_empty() { error.hint().to_owned() } else { remedy },
-            said: said.map(|words| (speaker.clone(), words.to_owned())).collect(),
+            said: said.map(|words| (speaker.clone(), words.to_owned())).chain(meanwhile).collect(),
             code: if let Error::Interrupted { code, .. } = error { *code } else { exit_code(error.kind()) },
             ..Self::default()
         }

@@ -3,6 +3,7 @@
 //! [`crate::error::Error`].
 
 pub mod api;
+pub mod check;
 pub mod complaint;
 pub mod diagnostic;
 pub mod dialogue;
@@ -24,6 +25,7 @@ pub mod session;
 pub mod shape;
 pub mod show;
 pub mod sources;
+pub mod suite;
 pub mod transcript;
 pub mod usage;
 pub mod value;

@@ -6,6 +6,7 @@ mod terminal;
 mod test;
 
 mod attach;
+mod check;
 mod cli;
 mod errors;
 mod examples;
@@ -26,4 +27,5 @@ mod record;
 mod recover;
 mod repl;
 mod successor;
+mod suite;
 mod tidy;

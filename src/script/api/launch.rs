@@ -103,7 +103,7 @@ fn place(to: &Dynamic) -> Result<Where> {
             hint: "such as `attach(4711)`, `attach(\"unix:/path\")`, `attach(#{ pid: 4711, hmp: \"telnet:127.0.0.1:1234\" })`".to_owned(),
         });
     };
-    let mut options = Options::new("attach", map.clone(), &["pid", "qmp", "hmp"])?;
+    let mut options = Options::new("attach", map.clone(), PLACE)?;
     let pid = match options.take("pid") {
         Some(pid) => Some(
             pid.as_int()
@@ -121,7 +121,12 @@ fn place(to: &Dynamic) -> Result<Where> {
     Ok(Where { pid, monitors })
 }
 
-const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
+/// The options of `attach`.
+pub const PLACE: &[&str] = &["pid", "qmp", "hmp"];
+/// The options of the built-in guest.
+pub const GUEST: &[&str] = &["name", "memory", "rate"];
+/// The options of `launch`.
+pub const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
 
 fn launch_options(session: &Session, options: Map) -> Result<Launch> {
     let mut options = Options::new("launch", options, KNOWN)?;
@@ -180,7 +185,7 @@ fn words(args: &Dynamic, options: &Options) -> Result<Vec<String>> {
 
 fn guest(given: &Dynamic, args: &[String], options: &Options) -> Result<Option<Heartbeat>> {
     let mut details = match given.as_map_ref() {
-        Ok(map) => Options::new("launch", map.clone(), &["name", "memory", "rate"])?,
+        Ok(map) => Options::new("launch", map.clone(), GUEST)?,
         Err(_) if given.is_unit() => return Ok(None),
         Err(_) => {
             let named = Map::from([("name".into(), given.clone())]);
