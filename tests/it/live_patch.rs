@@ -151,7 +151,7 @@ fn clients_find_the_guest_where_it_was() {
             check(outcome, "shared");
             vm = outcome.target;
             assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true]);
-            assert_eq(read_file(place + "/pid"), `${vm.pid}\n`);
+            assert_eq(read_file(place + "/pid"), `${vm.pid}` + "\n");
             let second = attach(`unix:${place}/control`);
             assert_eq(second.pid, vm.pid);
             assert(vm.hmp("info usernet").contains(`${port}`), "the port is forwarded");
@@ -222,10 +222,7 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
     )
     .stderr(
         "error: vm `guest` cannot move into `[..]`: it cannot be carried over
- ——▶ test.rhai:[..]
-   │
-[..] live_patch(vm, #{ qemu: newer });
-   │[..]
+...
 cause: [..]
 hint: [..]
 the guest is untouched: `guest` is running",
@@ -291,7 +288,8 @@ fn a_guest_that_nobody_launched_is_patched_and_lives_on() {
         let place = param("place", "");
         let vm = attach(`unix:${place}/qmp`);
         let outcome = live_patch(vm, #{ qemu: newer });
-        check(outcome, "shared");
+        assert_eq(outcome.mode, "shared");
+        outcome.target.check_memory();
         print(outcome.target.version);
         print(outcome.target.pid);
         "#,
