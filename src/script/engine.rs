@@ -53,14 +53,6 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
     engine
 }
 
-/// The syntax of the standard library, file by file.
-pub fn library(engine: &Engine) -> impl Iterator<Item = AST> {
-    STDLIB.files().filter_map(|file| {
-        let name = format!("stdlib/{}", file.path().display());
-        compile(engine, &name, file.contents_utf8().unwrap_or_default()).ok()
-    })
-}
-
 /// Rhai makes a rounded float of an integer that has too many digits, without a word.
 #[allow(deprecated)] // the hook is not: Rhai only says that it may change
 fn refuse_huge_integers(engine: &mut Engine) {

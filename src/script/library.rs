@@ -44,6 +44,15 @@ pub fn compile(engine: &Engine) -> Module {
     Module::eval_ast_as_new(Scope::new(), &whole, engine).expect("it only defines functions")
 }
 
+/// The syntax of each file.
+pub fn syntax(engine: &Engine) -> impl Iterator<Item = AST> {
+    files().filter_map(|(name, text)| {
+        let mut ast = engine::compile(engine, NAME, text).ok()?;
+        ast.set_source(name);
+        Some(ast)
+    })
+}
+
 /// The file that a line of the whole is in, and its line there.
 #[must_use]
 pub fn place(line: usize) -> (String, usize) {

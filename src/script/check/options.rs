@@ -117,10 +117,12 @@ fn members(
             call.args.iter().try_for_each(|part| members(part, of, all, names, depth + 1))
         }
         Expr::FnCall(call, _) if !call.is_qualified() => {
-            let mut named =
+            let mut matching =
                 all.iter().filter(|it| it.name == call.name && it.parameters.len() == call.args.len());
-            let function = named.next()?;
-            let (None, Some(Stmt::Expr(value))) = (named.next(), function.body.last()) else { return None };
+            let function = matching.next()?;
+            let (None, Some(Stmt::Expr(value))) = (matching.next(), function.body.last()) else {
+                return None;
+            };
             members(value, function, all, names, depth + 1)
         }
         Expr::Variable(variable, ..) => variable_members(&variable.1, of, all, names, depth + 1),
