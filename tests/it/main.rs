@@ -8,6 +8,7 @@ mod test;
 mod attach;
 mod check;
 mod cli;
+mod cpr;
 mod errors;
 mod examples;
 mod faults;
