@@ -122,6 +122,7 @@ impl Session {
 
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
+        self.let_go();
         let passed = self.0.gate.pass(effect);
         self.complain();
         Ok(passed?)
@@ -199,18 +200,20 @@ impl Session {
         format!("vm{}", self.0.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
-    /// let go of here too: a long run must not collect descriptors.
+    /// Those that have ended and that the script has let go of are let go of here too: a long run must not collect
+    /// descriptors and directories.
+    fn let_go(&self) {
+        lock(&self.0.vms).retain(|vm| vm.is_shared() || vm.ended().is_none());
+    }
+
+    /// Hold a `Vm` until the run ends.
     pub fn adopt(&self, vm: &Vm) {
         self.note(vm);
         if let Some(record) = self.0.gate.record().cloned() {
             let name = vm.name().to_owned();
             vm.report_to(Box::new(move |exchange| record.exchange(&name, exchange)));
         }
-        let mut vms = lock(&self.0.vms);
-        vms.retain(|vm| vm.is_shared() || vm.ended().is_none());
-        vms.push(vm.clone());
-        drop(vms);
+        lock(&self.0.vms).push(vm.clone());
         if let Some(observer) = self.0.observer.get() {
             observer(vm);
         }

@@ -7,6 +7,7 @@ mod terminal;
 mod test;
 
 mod attach;
+mod check;
 mod cli;
 mod errors;
 mod examples;
@@ -28,4 +29,5 @@ mod record;
 mod recover;
 mod repl;
 mod successor;
+mod suite;
 mod tidy;
