@@ -117,10 +117,12 @@ fn members(
             call.args.iter().try_for_each(|part| members(part, of, all, names, depth + 1))
         }
         Expr::FnCall(call, _) if !call.is_qualified() => {
-            let mut named =
+            let mut candidates =
                 all.iter().filter(|it| it.name == call.name && it.parameters.len() == call.args.len());
-            let function = named.next()?;
-            let (None, Some(Stmt::Expr(value))) = (named.next(), function.body.last()) else { return None };
+            let function = candidates.next()?;
+            let (None, Some(Stmt::Expr(value))) = (candidates.next(), function.body.last()) else {
+                return None;
+            };
             members(value, function, all, names, depth + 1)
         }
         Expr::Variable(variable, ..) => variable_members(&variable.1, of, all, names, depth + 1),
@@ -176,7 +178,9 @@ fn call<'a>(node: &'a ASTNode) -> Option<&'a FnCallExpr> {
 fn for_each(statements: &[Stmt], look: &mut dyn FnMut(&ASTNode) -> Option<()>) {
     for statement in statements {
         statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-            path.last().and_then(|node| look(node));
+            if let Some(node) = path.last() {
+                look(node);
+            }
             true
         });
     }
