@@ -144,11 +144,15 @@ impl Stage {
         run::record(&session, &format!("{}: {}", task.source.name, task.name), &self.common);
 
         self.begin(index, session.interrupt());
-        let timer = self.timeout.map(|limit| run::end_after(runtime, session.interrupt(), limit, "the test"));
-        let end = Script::load(session, task.source.clone()).and_then(|script| script.run_test(&task.name));
-        if let Some(timer) = timer {
-            timer.abort();
-        }
+        let end = Script::load(session.clone(), task.source.clone()).and_then(|script| {
+            let limit = self.timeout;
+            let timer = limit.map(|limit| run::end_after(runtime, session.interrupt(), limit, "the test"));
+            let end = script.run_test(&task.name);
+            if let Some(timer) = timer {
+                timer.abort();
+            }
+            end
+        });
         lock(&self.under_way).interrupts.remove(&index);
 
         let verdict = match end {
