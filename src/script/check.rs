@@ -19,7 +19,7 @@ use self::options::Takes;
 use self::program::{Program, Unit};
 use self::walk::Walk;
 use super::diagnostic::{Failure, Place};
-use super::engine;
+use super::library;
 use super::runner::Script;
 use crate::qemu::offer::Offer;
 
@@ -79,7 +79,7 @@ impl Script {
         let mut findings = Findings::default();
         let program = Program::of(&self.engine, &self.ast, &self.sources, &mut findings);
         let known = Known::of(&self.engine, &program);
-        let takes = Takes::of(engine::library(&self.engine), &program);
+        let takes = Takes::of(library::syntax(&self.engine), &program);
         for unit in &program.units {
             Walk::new(unit, &program, &known, &takes, offer, &mut findings).walk();
             unused::find(unit, &mut findings);

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod gate;
 pub mod help;
 pub mod interrupt;
+pub mod library;
 pub mod names;
 pub mod nearest;
 pub mod options;

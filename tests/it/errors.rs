@@ -243,3 +243,19 @@ fn a_runtime_directory_that_is_no_place_for_sockets() {
     test.env("XDG_RUNTIME_DIR", long.to_str().unwrap()).run();
     Test::new().recipe("launch(#{ guest: \"heartbeat\" });").env("XDG_RUNTIME_DIR", "").run();
 }
+
+#[test]
+fn a_function_that_the_standard_library_has() {
+    Test::new()
+        .recipe("let x = 1;\nfn inventory(vm) { #{} }")
+        .stderr(
+            "error: `inventory` is a function of the standard library
+ ——▶ test.rhai:2:1
+  │
+2 │ fn inventory(vm) { #{} }
+  │ ^
+hint: give yours another name: the library would call it in place of its own",
+        )
+        .code(3)
+        .run();
+}

@@ -19,8 +19,9 @@ pub mod api {
 
     /// Start a QEMU and connect to its monitor. Options: `qemu` (the binary; the host's own
     /// architecture if not given), `args` (one string with shell quoting, or an array), `name`,
-    /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB }`: how much memory
-    /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script),
+    /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB, beats: 1000 }`: how much memory
+    /// it writes to, how many bytes a second, 0 for as fast as it can, and how often it beats, 100 times a second if not
+    /// given), `keep` (it outlives the script),
     /// `monitor` (the address of a human monitor to open and use in place of QMP: `"telnet:127.0.0.1:4321"`),
     /// `directory` (one of `private_directory`, for QEMU to have), `cwd` (where its relative paths lead), `bare` (add nothing
     /// to `args` but a monitor).
@@ -124,7 +125,7 @@ fn place(to: &Dynamic) -> Result<Where> {
 /// The options of `attach`.
 pub const PLACE: &[&str] = &["pid", "qmp", "hmp"];
 /// The options of the built-in guest.
-pub const GUEST: &[&str] = &["name", "memory", "rate"];
+pub const GUEST: &[&str] = &["name", "memory", "rate", "beats"];
 /// The options of `launch`.
 pub const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
 
@@ -205,5 +206,13 @@ fn guest(given: &Dynamic, args: &[String], options: &Options) -> Result<Option<H
     let memory = details.size("memory")?.unwrap_or(Heartbeat::MEMORY);
     let rate = details.size("rate")?.unwrap_or(Heartbeat::RATE);
     let ram = command_line::memory(args).map_err(|cause| options.error(cause))?;
-    Heartbeat::new(memory, rate, ram).map(Some).map_err(|cause| options.error(format!("`guest`: {cause}")))
+    let beats = match details.take("beats") {
+        Some(beats) => {
+            let wrong = || details.wrong("beats", "a number", beats.type_name());
+            beats.as_int().ok().and_then(|beats| u64::try_from(beats).ok()).ok_or_else(wrong)?
+        }
+        None => Heartbeat::BEATS,
+    };
+    let guest = Heartbeat::new(memory, rate, ram).and_then(|guest| guest.with_beats(beats));
+    guest.map(Some).map_err(|cause| options.error(format!("`guest`: {cause}")))
 }

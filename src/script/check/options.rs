@@ -117,10 +117,10 @@ fn members(
             call.args.iter().try_for_each(|part| members(part, of, all, names, depth + 1))
         }
         Expr::FnCall(call, _) if !call.is_qualified() => {
-            let mut candidates =
+            let mut matching =
                 all.iter().filter(|it| it.name == call.name && it.parameters.len() == call.args.len());
-            let function = candidates.next()?;
-            let (None, Some(Stmt::Expr(value))) = (candidates.next(), function.body.last()) else {
+            let function = matching.next()?;
+            let (None, Some(Stmt::Expr(value))) = (matching.next(), function.body.last()) else {
                 return None;
             };
             members(value, function, all, names, depth + 1)
@@ -178,9 +178,7 @@ fn call<'a>(node: &'a ASTNode) -> Option<&'a FnCallExpr> {
 fn for_each(statements: &[Stmt], look: &mut dyn FnMut(&ASTNode) -> Option<()>) {
     for statement in statements {
         statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-            if let Some(node) = path.last() {
-                look(node);
-            }
+            path.last().and_then(|node| look(node));
             true
         });
     }

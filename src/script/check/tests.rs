@@ -2,7 +2,7 @@ use crate::script::check::Severity;
 use crate::script::recipe::{self, Source};
 use crate::script::runner::Script;
 use crate::script::session::Session;
-use crate::script::{engine, help};
+use crate::script::{help, library};
 
 fn load(source: Source) -> Script {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -39,7 +39,7 @@ fn what_is_shipped_is_fine() {
             .filter(|it| it.severity == Severity::Error && !it.failure.message.contains("`qmeu`"));
         assert_eq!(wrong.count(), 0, "{example}\n{findings:?}");
     }
-    assert!(engine::library(script.engine()).count() > 5);
+    assert!(library::syntax(script.engine()).count() > 5);
 }
 
 #[test]

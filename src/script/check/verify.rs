@@ -110,9 +110,9 @@ impl Walk<'_> {
         let public = || unit.functions.iter().filter(|function| !function.private);
         let named: Vec<&Function> = public().filter(|function| function.name == name).collect();
         let what = if named.is_empty() {
-            let known: Vec<&str> =
+            let others: Vec<&str> =
                 public().map(|function| function.name.as_str()).filter(|name| !name.contains('$')).collect();
-            none_of(&format!("`{}` has no function", unit.name), name, &known)
+            none_of(&format!("`{}` has no function", unit.name), name, &others)
         } else if named.iter().all(|function| function.parameters.len() != count) {
             let candidates: Vec<&Callable> = self.known.named(name).iter().filter(|it| it.scripted).collect();
             wrong_number(name, count, &candidates)
