@@ -3,6 +3,7 @@
 
 mod eval;
 mod list;
+mod progress;
 mod ps;
 mod recover;
 mod repl;
