@@ -113,7 +113,8 @@ pub fn evaluate(
 ) -> Result<End, Failure> {
     let progress = Progress::new(common);
     let report = common.report.as_deref().map(|path| Report::at(path, script.name(), script.text()));
-    let report = report.transpose().map_err(|error| Failure::from(&error))?;
+    let report =
+        report.transpose().map_err(|error| usage_error(&error.to_string(), "nothing was started"))?;
     trace(common.verbose, progress.clone());
     session.set_output(output(&progress, report.as_ref(), common.json));
     if report.is_some() || progress.is_on() {

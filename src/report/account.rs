@@ -101,7 +101,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    fn push(&mut self, line: Line) {
+    pub(super) fn push(&mut self, line: Line) {
         if self.first.len() < FIRST {
             self.first.push(line);
             return;
@@ -272,7 +272,8 @@ mod tests {
             account.said(&n.to_string());
         }
         assert_eq!((account.lines.left_out, account.lines.all().count()), (5, FIRST + LAST));
-        let printed = |line: &Line| matches!(&line.what, What::Printed(text) if *text == (FIRST + 5).to_string());
+        let printed =
+            |line: &Line| matches!(&line.what, What::Printed(text) if *text == (FIRST + 5).to_string());
         assert!(account.lines.last().next().is_some_and(printed));
     }
 
@@ -293,8 +294,7 @@ mod tests {
     fn moments_have_the_time_that_qemu_gave_them() {
         let mut account = Account::new("test", "");
         account.guests.push(Guest::default());
-        let event =
-            json!({ "event": "STOP", "timestamp": { "seconds": 2, "microseconds": 500 } });
+        let event = json!({ "event": "STOP", "timestamp": { "seconds": 2, "microseconds": 500 } });
         account.hear(&Told::Exchange(0, Exchange::Event(&event)));
         let stop = Moment { guest: 0, at: 2000.5, name: "STOP".into(), status: String::new() };
         assert_eq!(account.moments, [stop]);

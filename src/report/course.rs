@@ -202,4 +202,4 @@ fn push(phases: &mut Vec<Phase>, status: &str, at: f64, end: f64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -82,11 +82,11 @@ fn steps(page: &mut String, account: &Account) -> fmt::Result {
         let said = |key: &str| details[key].as_str().or(details[key]["name"].as_str());
         let words: Vec<String> = ["source", "target", "throwaway", "mode", "was", "path"]
             .into_iter()
-            .filter_map(|key| said(key).map(|value| format!("{key} {value}")))
+            .filter_map(|key| said(key).map(|value| format!("{key}: {value}")))
             .collect();
         writeln!(
             page,
-            "<tr><td class=\"time\">{}</td><td>{}</td><td class=\"soft\">{}</td></tr>",
+            "<tr><td class=\"time\">{}</td><td class=\"step\">{}</td><td class=\"soft\">{}</td></tr>",
             time(at - account.start),
             Text(name),
             Text(&words.join(", "))

@@ -22,6 +22,8 @@ struct Canvas {
     to: f64,
     height: f64,
     body: String,
+    /// Above the lines that go through all of it.
+    labels: String,
 }
 
 /// The whole migration: who does what, where the guest runs, how much is left, how fast it goes. `ends` are the labels of source and target.
@@ -57,7 +59,7 @@ pub fn switch(course: &Course, ends: [&str; 2]) -> Option<String> {
 
 impl Canvas {
     fn new(from: f64, to: f64) -> Self {
-        Self { from, to, height: LABEL, body: String::new() }
+        Self { from, to, height: LABEL, body: String::new(), labels: String::new() }
     }
 
     /// A place, in percent of the width.
@@ -94,12 +96,8 @@ impl Canvas {
 
     fn label(&mut self, left: &str, right: &str) {
         let y = self.height + 13.0;
-        let _ = write!(self.body, "<text x=\"0\" y=\"{y}\">{}</text>", Text(left));
-        let _ = write!(
-            self.body,
-            "<text class=\"right\" x=\"100%\" y=\"{y}\">{}</text>",
-            Text(right)
-        );
+        let _ = write!(self.labels, "<text x=\"0\" y=\"{y}\">{}</text>", Text(left));
+        let _ = write!(self.labels, "<text class=\"right\" x=\"100%\" y=\"{y}\">{}</text>", Text(right));
         self.height += LABEL;
     }
 
@@ -140,7 +138,8 @@ impl Canvas {
         unit: &dyn Fn(f64) -> String,
         is_filled: bool,
     ) {
-        let top = curves.iter().flat_map(|(_, curve)| *curve).fold(0.0_f64, |top, (_, value)| top.max(*value));
+        let top =
+            curves.iter().flat_map(|(_, curve)| *curve).fold(0.0_f64, |top, (_, value)| top.max(*value));
         if top <= 0.0 {
             return;
         }
@@ -215,9 +214,10 @@ impl Canvas {
         self.axis(course.start);
         format!(
             "<svg class=\"timeline\" role=\"img\" width=\"100%\" height=\"{}\" xmlns=\"http://www.w3.org/2000/svg\">\
-             <title>{title}</title>{}{marks}</svg>\n",
+             <title>{title}</title>{}{marks}{}</svg>\n",
             short(self.height),
-            self.body
+            self.body,
+            self.labels
         )
     }
 

@@ -75,7 +75,14 @@ fn rows(account: &Account) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = lines.first().iter().filter_map(|line| row(account, line)).collect();
     if lines.left_out > 0 {
         let kind = Kind::LeftOut(lines.left_out);
-        rows.push(Row { kind, at: 0.0, who: "", asked: String::new(), answer: String::new(), refused: false });
+        rows.push(Row {
+            kind,
+            at: 0.0,
+            who: "",
+            asked: String::new(),
+            answer: String::new(),
+            refused: false,
+        });
     }
     rows.extend(lines.last().filter_map(|line| row(account, line)));
     rows
@@ -104,17 +111,35 @@ fn row<'a>(account: &'a Account, line: &'a Line) -> Option<Row<'a>> {
             };
             if let Some(event) = noted.get("event") {
                 let asked = event["event"].as_str().unwrap_or_default().to_owned();
-                return Some(Row { kind: Kind::Event, at, who, asked, answer: plain(&event["data"]), refused: false });
+                return Some(Row {
+                    kind: Kind::Event,
+                    at,
+                    who,
+                    asked,
+                    answer: plain(&event["data"]),
+                    refused: false,
+                });
             }
             let asked = match noted["line"].as_str() {
                 Some(line) => format!("(qemu) {line}"),
                 None => {
-                    format!("{} {}", noted["command"].as_str().unwrap_or_default(), plain(&noted["arguments"]))
+                    format!(
+                        "{} {}",
+                        noted["command"].as_str().unwrap_or_default(),
+                        plain(&noted["arguments"])
+                    )
                 }
             };
             let answers = ["reply", "printed", "error"].map(|key| plain(&noted[key]));
             let refused = noted.get("error").is_some();
-            Some(Row { kind: Kind::Exchange, at, who, asked: asked.trim_end().to_owned(), answer: answers.concat(), refused })
+            Some(Row {
+                kind: Kind::Exchange,
+                at,
+                who,
+                asked: asked.trim_end().to_owned(),
+                answer: answers.concat(),
+                refused,
+            })
         }
         _ => None,
     }
@@ -145,12 +170,17 @@ impl Row<'_> {
             short(self.at - account.start),
             Text(self.who)
         )?;
-        let arrow = if self.answer.is_empty() || self.kind == Kind::Event { " " } else { " → " };
+        let arrow = match self.kind {
+            _ if self.answer.is_empty() => "",
+            Kind::Event => " ",
+            _ => " → ",
+        };
         if self.asked.len() + self.answer.len() <= SHORT && !self.answer.contains('\n') {
             write!(page, "<code>{}{arrow}{}</code>", Text(&self.asked), Text(&self.answer))?;
         } else {
             let start: String = self.asked.chars().take(SHORT).collect();
-            let more = if start.len() < self.asked.len() { format!("{}\n\n", self.asked) } else { String::new() };
+            let more =
+                if start.len() < self.asked.len() { format!("{}\n\n", self.asked) } else { String::new() };
             write!(
                 page,
                 "<details><summary><code>{}{} …</code></summary>\n<pre>{}{}</pre></details>",

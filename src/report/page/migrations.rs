@@ -67,7 +67,7 @@ fn one(page: &mut String, account: &Account, course: &Course) -> fmt::Result {
 }
 
 fn label(end: &str, guest: Option<&Guest>) -> String {
-    guest.map_or_else(String::new, |guest| format!("{end} {}, QEMU {}", guest.name, guest.version))
+    guest.map_or_else(String::new, |guest| format!("{end}: {}, QEMU {}", guest.name, guest.version))
 }
 
 fn figures(page: &mut String, course: &Course) -> fmt::Result {
@@ -77,7 +77,11 @@ fn figures(page: &mut String, course: &Course) -> fmt::Result {
         ("first", "blackout, STOP to RESUME", course.blackout().map(time)),
         ("first", "longest gap in the heartbeat", course.gap.map(|(from, to)| time(to - from))),
         ("", "downtime that QEMU reports", last.and_then(|it| it.downtime_ms).map(time)),
-        ("", "duration that QEMU reports", last.filter(|it| it.is_over()).and_then(|it| it.total_ms).map(time)),
+        (
+            "",
+            "duration that QEMU reports",
+            last.filter(|it| it.is_over()).and_then(|it| it.total_ms).map(time),
+        ),
         ("", "RAM of the guest", last.and_then(|it| it.total).map(counted)),
         ("", "sent", last.and_then(|it| it.transferred).map(counted)),
         ("", "passes", count(last.and_then(|it| it.passes))),
