@@ -137,7 +137,9 @@ fn output(progress: &Progress, report: Option<&Report>, json: bool) -> Output {
     let sink = |to_people: bool| -> Arc<Sink> {
         let (progress, report) = (progress.clone(), report.cloned());
         Arc::new(move |text: &str| {
-            report.iter().for_each(|report| report.said(text));
+            if let Some(report) = &report {
+                report.said(text);
+            }
             progress.above(|| {
                 if to_people {
                     writeln!(std::io::stderr(), "{text}")
@@ -154,7 +156,9 @@ fn output(progress: &Progress, report: Option<&Report>, json: bool) -> Output {
 fn onlooker(progress: Progress, report: Option<Report>) -> Onlooker {
     Arc::new(move |told| {
         progress.hear(told);
-        report.iter().for_each(|report| report.hear(told));
+        if let Some(report) = &report {
+            report.hear(told);
+        }
     })
 }
 

@@ -143,6 +143,7 @@ impl Held {
 }
 
 /// What a record begins with, and goes on with when another qhop takes it over.
+#[must_use]
 pub fn own_header(title: &str) -> Value {
     let pid = std::process::id();
     json!({ "title": title, "pid": pid, "started": started(pid), "boot": kernel("random/boot_id"), "host": kernel("hostname") })

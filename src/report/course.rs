@@ -95,15 +95,15 @@ fn course(account: &Account, number: usize) -> Course {
     }
 
     let told = end_of_source(of(source, "MIGRATION"), start, until);
-    let sampled = samples.last().filter(|sample| sample.is_over()).map(|sample| sample.at);
-    let target = target(account, source, start, told.or(sampled).unwrap_or(f64::INFINITY).min(until));
+    let figures_end = samples.last().filter(|sample| sample.is_over()).map(|sample| sample.at);
+    let target = target(account, source, start, told.or(figures_end).unwrap_or(f64::INFINITY).min(until));
     let after = |name, guest: usize, from: f64| {
         of(guest, name).map(|moment| moment.at).find(|at| (from..until).contains(at))
     };
     let stop = after("STOP", source, start).filter(|at| told.is_none_or(|end| *at <= end + SLACK));
     let resume = target.zip(stop).and_then(|(target, stop)| after("RESUME", target, stop));
     let back = stop.filter(|_| resume.is_none()).and_then(|stop| after("RESUME", source, stop));
-    let ends = [told.or(sampled), resume, back, samples.last().map(|sample| sample.at), Some(start)];
+    let ends = [told.or(figures_end), resume, back, samples.last().map(|sample| sample.at), Some(start)];
     let mut end = ends.into_iter().flatten().fold(start, f64::max);
     let gap = account
         .gaps
@@ -123,7 +123,7 @@ fn course(account: &Account, number: usize) -> Course {
         ends[1] = phases(of(target, "MIGRATION"), start - SLACK, end);
     }
     let status = ends[0].last().map(|phase| phase.status.clone());
-    let status = sampled.and(samples.last()).map(|sample| sample.status.clone()).or(status);
+    let status = figures_end.and(samples.last()).map(|sample| sample.status.clone()).or(status);
     let mode = step(account, "agree", start).and_then(|details| details["mode"].as_str()).map(str::to_owned);
     let switched = ends[0].iter().any(|phase| phase.status.starts_with("postcopy"));
     Course {

@@ -111,9 +111,9 @@ fn one(page: &mut String, guest: &Guest) -> fmt::Result {
     let pid = guest.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     let ended = guest.ended.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
     let about = format!("QEMU {}, {}{pid}{ended}", guest.version, guest.machine);
-    write!(
+    writeln!(
         page,
-        "<details><summary>{} <span class=\"soft\">{}</span></summary>\n",
+        "<details><summary>{} <span class=\"soft\">{}</span></summary>",
         Text(&guest.name),
         Text(&about)
     )?;

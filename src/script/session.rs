@@ -231,10 +231,11 @@ impl Session {
             }
         }));
         let mut vms = lock(&self.0.vms);
-        let gone = vms.extract_if(.., |held| !held.vm.is_shared() && held.vm.ended().is_some()).collect();
+        let gone: Vec<Held> =
+            vms.extract_if(.., |held| !held.vm.is_shared() && held.vm.ended().is_some()).collect();
         vms.push(Held { id, vm: vm.clone() });
         drop(vms);
-        self.part_with(gone);
+        self.part_with(&gone);
         if let Some(observer) = self.0.observer.get() {
             observer(vm);
         }
@@ -252,8 +253,10 @@ impl Session {
         }
     }
 
-    fn part_with(&self, gone: Vec<Held>) {
-        gone.iter().for_each(|held| self.tell(&Told::Farewell(held.id, &held.vm)));
+    fn part_with(&self, gone: &[Held]) {
+        for held in gone {
+            self.tell(&Told::Farewell(held.id, &held.vm));
+        }
     }
 
     /// Set who is told of each `Vm` that this run takes hold of; only the first call counts.
@@ -319,7 +322,8 @@ impl Session {
     pub fn retire(&self) {
         let held = std::mem::take(&mut *lock(&self.0.vms));
         let vms: Vec<Vm> = held.iter().map(|held| held.vm.clone()).collect();
-        self.part_with(held);
+        self.part_with(&held);
+        drop(held);
         lock(&self.0.directories).clear();
         self.0.interrupt.rearm();
         let _ = self.block_on(async {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::account::{Guest, Line};
+use super::super::account::{Guest, Line, Lines};
 use super::*;
 
 /// A postcopy as it was recorded: 7.2 to 10.0, times in milliseconds.
@@ -91,7 +91,7 @@ fn a_postcopy_is_put_together() {
 #[test]
 fn by_hand_the_events_tell_the_target() {
     let mut account = recorded();
-    account.lines = Default::default();
+    account.lines = Lines::default();
     let course = &courses(&account)[0];
     assert_eq!((course.target, course.mode.as_deref()), (Some(1), Some("postcopy")));
 }
@@ -99,7 +99,7 @@ fn by_hand_the_events_tell_the_target() {
 #[test]
 fn without_events_the_figures_tell_the_phases() {
     let mut account = recorded();
-    account.lines = Default::default();
+    account.lines = Lines::default();
     account.moments.clear();
     let course = &courses(&account)[0];
     let statuses: Vec<&str> = course.phases[0].iter().map(|phase| phase.status.as_str()).collect();

@@ -19,7 +19,7 @@ fn open(text: &str) -> Result<Vec<String>, String> {
         } else if !tag.ends_with('/') && !tag.starts_with('!') {
             open.push(name.to_owned());
         }
-        if tag.matches('"').count() % 2 != 0 {
+        if !tag.matches('"').count().is_multiple_of(2) {
             return Err(format!("quotes in <{tag}>"));
         }
         rest = &rest[tag.len()..];
