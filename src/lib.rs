@@ -7,7 +7,10 @@
 //! - `lib`: this map; [`run`], the only place that prints an error.
 //! - [`cli`]: the command line as data.
 //! - [`commands`]: one file per subcommand.
-//! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `engine`, `session` (one
+//! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `tokens`, `context` and
+//!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
+//! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
+//!   entry), `engine`, `session` (one
 //!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
 //!   `diagnostic`, `nearest`.
@@ -33,7 +36,7 @@
 //! - `rhai` is named only in `script/`. Below, values are `serde_json::Value`.
 //! - Pure modules (they say so) have no I/O and no `async`.
 //! - There is exactly one `block_on`, in `script/session.rs`.
-//! - Printing happens only here, in `commands/`, and through the hooks that a session is given.
+//! - Printing happens only here, in `commands/`, in `repl/`, and through the hooks that a session is given.
 //! - Every script-visible function has a doc and an example, and every example runs.
 
 pub mod cli;

@@ -12,7 +12,6 @@ mod input;
 mod manual;
 mod notices;
 mod obey;
-mod offer;
 mod options;
 mod save;
 mod tokens;

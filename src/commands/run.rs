@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::AbortHandle;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::list::unknown;
@@ -121,7 +122,11 @@ pub fn evaluate(
         session.set_onlooker(onlooker(progress.clone(), report.clone()));
     }
     record(session, script.name(), common);
-    watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
+    let interrupt = session.interrupt().clone();
+    watch(runtime, move |cause| interrupt.raise(cause))?;
+    if let Some(limit) = common.timeout {
+        end_after(runtime, session.interrupt(), limit, "the recipe");
+    }
     let end = script.run();
     progress.end();
     if let Some(report) = report {
@@ -223,34 +228,34 @@ pub fn find(name: &str) -> Result<Source, Failure> {
     recipe::shipped(name).map(|text| Source::shipped(name, text)).ok_or_else(|| unknown(name))
 }
 
-/// Ctrl-C, `SIGTERM`, `SIGHUP` and the deadline end the script; each further signal ends what still runs then.
-fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -> std::io::Result<()> {
+/// Ctrl-C, `SIGTERM` and `SIGHUP` end what `raise` ends; each further signal ends what still runs then.
+pub fn watch(runtime: &Runtime, raise: impl Fn(Error) + Clone + Send + 'static) -> Result<(), Failure> {
     let _context = runtime.enter();
     for (kind, name, number) in [
         (SignalKind::interrupt(), "SIGINT", 2),
         (SignalKind::terminate(), "SIGTERM", 15),
         (SignalKind::hangup(), "SIGHUP", 1),
     ] {
-        let mut signals = signal(kind)?;
-        let interrupt = interrupt.clone();
+        let mut signals = signal(kind).map_err(|error| not_started(&error))?;
+        let raise = raise.clone();
         runtime.spawn(async move {
             while signals.recv().await.is_some() {
-                interrupt.raise(Error::Interrupted {
-                    cause: format!("interrupted by {name}"),
-                    code: 128 + number,
-                });
+                raise(Error::Interrupted { cause: format!("interrupted by {name}"), code: 128 + number });
             }
         });
     }
-    if let Some(limit) = deadline {
-        let interrupt = interrupt.clone();
-        runtime.spawn(async move {
-            tokio::time::sleep(limit).await;
-            let cause = format!("the recipe took longer than {}", crate::units::Seconds(limit));
-            interrupt.raise(Error::Interrupted { cause, code: 6 });
-        });
-    }
     Ok(())
+}
+
+/// Let the deadline end a script, unless the handle is aborted before.
+pub fn end_after(runtime: &Runtime, interrupt: &Interrupt, limit: Duration, what: &str) -> AbortHandle {
+    let interrupt = interrupt.clone();
+    let cause = format!("{what} took longer than {}", crate::units::Seconds(limit));
+    let timer = runtime.spawn(async move {
+        tokio::time::sleep(limit).await;
+        interrupt.raise(Error::Interrupted { cause, code: 6 });
+    });
+    timer.abort_handle()
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.

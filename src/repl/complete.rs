@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::context::{Call, Context, Part, context};
-use super::offer::{Offer, Step};
 use super::{commands, options};
+use crate::qemu::offer::{Offer, Step};
 use crate::script::help::Function;
 use crate::script::names::declared;
 use crate::script::shape::Shape;
@@ -58,6 +58,11 @@ pub fn complete(text: &str, known: &Knowledge) -> Completion {
     let bare = |word: &str| word.trim_start_matches('"').to_owned();
     let word = bare(&text[completion.start..]);
     completion.candidates.retain(|candidate| bare(candidate).starts_with(&word));
+    // Where a function can be called with arguments, too, its end is not for us to write.
+    let all = completion.candidates.clone();
+    completion
+        .candidates
+        .retain(|it| it.strip_suffix(')').is_none_or(|open| !all.iter().any(|it| it == open)));
     completion.candidates.sort_unstable();
     completion.candidates.dedup();
     completion
@@ -155,7 +160,8 @@ fn members(of: &[Part], known: &Knowledge) -> Vec<String> {
             Some(owner) => function.on == owner,
             None => !function.on.is_empty(),
         };
-        if !fits {
+        if !fits || ["to_debug", "to_string"].contains(&function.name.as_str()) {
+            // These are for the notation of strings.
         } else if let Some(property) = function.name.strip_prefix("get$") {
             found.push(property.to_owned());
         } else if is_method(function) || owner == Some("string") {

@@ -3,6 +3,7 @@
 //! [`crate::error::Error`].
 
 pub mod api;
+pub mod check;
 pub mod complaint;
 pub mod diagnostic;
 pub mod dialogue;
@@ -12,6 +13,7 @@ pub mod failure;
 pub mod gate;
 pub mod help;
 pub mod interrupt;
+pub mod library;
 pub mod names;
 pub mod nearest;
 pub mod options;
@@ -23,6 +25,7 @@ pub mod session;
 pub mod shape;
 pub mod show;
 pub mod sources;
+pub mod suite;
 pub mod transcript;
 pub mod usage;
 pub mod value;

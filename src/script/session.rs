@@ -133,6 +133,7 @@ impl Session {
 
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
+        self.let_go();
         if !effect.only_asks() {
             self.tell(&Told::Effect(&effect.to_string()));
         }
@@ -213,8 +214,15 @@ impl Session {
         format!("vm{}", self.0.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Hold a `Vm` until the run ends. Those that have ended and that the script has let go of are
-    /// let go of here too: a long run must not collect descriptors.
+    /// Those that have ended and that the script has let go of are let go of here too: a long run must not collect
+    /// descriptors and directories.
+    fn let_go(&self) {
+        let is_gone = |held: &mut Held| !held.vm.is_shared() && held.vm.ended().is_some();
+        let gone: Vec<Held> = lock(&self.0.vms).extract_if(.., is_gone).collect();
+        self.part_with(&gone);
+    }
+
+    /// Hold a `Vm` until the run ends.
     pub fn adopt(&self, vm: &Vm) {
         self.note(vm);
         let id = self.0.adopted.fetch_add(1, Ordering::Relaxed);
@@ -230,12 +238,7 @@ impl Session {
                 watch.exchange(exchange);
             }
         }));
-        let mut vms = lock(&self.0.vms);
-        let gone: Vec<Held> =
-            vms.extract_if(.., |held| !held.vm.is_shared() && held.vm.ended().is_some()).collect();
-        vms.push(Held { id, vm: vm.clone() });
-        drop(vms);
-        self.part_with(&gone);
+        lock(&self.0.vms).push(Held { id, vm: vm.clone() });
         if let Some(observer) = self.0.observer.get() {
             observer(vm);
         }

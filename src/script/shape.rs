@@ -61,8 +61,10 @@ impl Shape {
     }
 }
 
-/// What tells the QEMU program that a `Vm` runs from others: all that run the same one offer the same.
+/// What tells the QEMU program that a `Vm` runs, and the kind of its monitor, from others: all of one kind offer the same.
 #[must_use]
 pub fn qemu_of(vm: &Vm) -> String {
-    format!("{} {} {}", vm.qemu(), vm.version(), if vm.qemu().is_empty() { vm.name() } else { "" })
+    let (kind, name) =
+        (if vm.tells_events() { "qmp" } else { "hmp" }, if vm.qemu().is_empty() { vm.name() } else { "" });
+    format!("{} {} {kind} {name}", vm.qemu(), vm.version())
 }

@@ -19,9 +19,9 @@ pub fn show(value: &Dynamic, width: usize) -> String {
     if value.is_unit() {
         return String::new();
     }
-    // Several lines of text are for reading, such as what a human monitor prints.
+    // Lines are for reading, such as what a human monitor prints.
     let text = match value.clone().into_string() {
-        Ok(text) if text.trim_end().contains('\n') => text.trim_end().to_owned(),
+        Ok(text) if text.contains('\n') => text.trim_end().to_owned(),
         _ => {
             let mut text = String::new();
             write(&mut text, value, width, 0, 0);

@@ -131,6 +131,15 @@ impl Control {
         }
     }
 
+    /// The process at the other end, if it is a unix socket of this host.
+    pub fn listener(&self) -> Option<i32> {
+        match &self.to {
+            Line::Machine(monitor) => monitor.listener(),
+            Line::Human(human, _) => human.listener(),
+            Line::Ended(_) => None,
+        }
+    }
+
     /// QEMU's version, such as `10.0.2`.
     pub fn version(&self) -> &str {
         match &self.to {

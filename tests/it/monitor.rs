@@ -5,17 +5,17 @@ use crate::test::Test;
 #[test]
 fn a_guest_is_saved_to_a_descriptor_and_loaded_from_the_file() {
     Test::new()
-        .file("state", "")
+        .file("saved", "")
         .recipe(
             r#"
             let source = launch(#{ guest: "heartbeat" });
             source.wait_for_output("beat");
             source.stop();
-            source.qmp_fd("getfd", #{ fdname: "state" }, "state");
+            source.qmp_fd("getfd", #{ fdname: "state" }, "saved");
             source.qmp("migrate", #{ uri: "fd:state" });
             source.wait_for_migration("completed");
             source.quit();
-            let target = launch(#{ guest: "heartbeat", args: ["-incoming", "exec:cat state"] });
+            let target = launch(#{ guest: "heartbeat", args: ["-incoming", "exec:cat saved"] });
             target.wait_for_status("paused");
             target.cont();
             target.wait_for_output("beat");

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use snapbox::IntoData;
 
 use crate::terminal::Terminal;
 use crate::test::{Test, old};
@@ -360,4 +361,42 @@ fn a_recipe_begins_a_session_with_its_parameters() {
         .stdin("n + 1")
         .stdout("42")
         .run();
+}
+
+/// As it is shown to newcomers, but for the numbers.
+const TRANSCRIPT: &str = r#"qhop> let source = launch(#{ name: "source", guest: "heartbeat" })
+qhop> let target = launch(#{ name: "target", guest: "heartbeat", args: "-incoming defer" })
+qhop> :vms
+source  running    QEMU 10.0.[..]  pc-i440fx-10.0  process [..]  ends with the session
+target  inmigrate  QEMU 10.0.[..]  pc-i440fx-10.0  process [..]  ends with the session
+qhop> source.hmp("info status")
+VM status: running
+qhop> let outcome = migrate(source, target)
+qhop> outcome.mode
+"precopy"
+qhop> target.check_memory(); target.status()
+"running"
+qhop> fn pause(vm) {
+    vm.stop();
+    vm.status()
+}
+qhop> pause(target)
+"paused"
+qhop> :save moved.rhai
+8 entries saved
+qhop>"#;
+
+#[test]
+fn the_transcript_can_be_retyped() {
+    let terminal = start();
+    for entry in TRANSCRIPT.split("qhop> ").skip(1) {
+        // What was typed ends where the next line is not indented any more.
+        let lines: Vec<&str> = entry.lines().collect();
+        let more = lines.iter().skip(1).take_while(|line| line.starts_with("    ") || **line == "}").count();
+        terminal.enters(&lines[..=more].join("\r"));
+    }
+    let screen = terminal.screen();
+    let is_of_the_transcript = |line: &&str| !line.starts_with('[') && !line.starts_with("qhop 0");
+    let shown: Vec<&str> = screen.trim_end().lines().filter(is_of_the_transcript).collect();
+    snapbox::Assert::new().eq(shown.join("\n").into_data(), TRANSCRIPT.into_data());
 }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod error;
 pub mod files;
 pub mod guest;
+pub mod job;
 pub mod launch;
 pub mod memory;
 pub mod migration;
@@ -30,12 +31,14 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::vm::Vm>("Vm");
     engine.register_type_with_name::<crate::vm::Pulse>("Pulse");
     engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
+    engine.register_type_with_name::<crate::host::Job>("Job");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for module in [
         exported_module!(command::api),
         exported_module!(error::api),
         exported_module!(files::api),
         exported_module!(guest::api),
+        exported_module!(job::api),
         exported_module!(launch::api),
         exported_module!(memory::api),
         exported_module!(migration::api),

@@ -1,0 +1,331 @@
+//! `live_patch` with real QEMUs: every way that it chooses by itself, what it refuses, and what is left afterwards.
+
+use crate::test::{Test, lab, new, old};
+
+/// A recipe with the lab's two QEMUs as `old` and `new`, and a guest by name.
+fn recipe(text: &str) -> Test {
+    let (old, new) = (old(), new());
+    Test::new().recipe(&format!(
+        r#"
+        let older = "{old}";
+        let newer = "{new}";
+        fn guest(qemu, args) {{
+            let vm = launch(#{{ name: "guest", qemu: qemu, guest: "heartbeat", args: args }});
+            vm.wait_for_output("beat", 30.s);
+            vm
+        }}
+        fn check(outcome, mode) {{
+            assert_eq(outcome.mode, mode);
+            assert_eq(outcome.findings.filter(|finding| finding.severity != "note"), []);
+            assert(!outcome.source.alive, "the source is retired");
+            outcome.target.wait_for_output("beat", 30.s);
+            outcome.target.check_memory();
+        }}
+        {HERE}
+        {text}
+        "#
+    ))
+}
+
+/// How many QEMUs this run has, by their private directories.
+const HERE: &str = r#"
+    fn here() {
+        let count = run("sh", ["-c", "ls -d \"$XDG_RUNTIME_DIR\"/qhop-* | wc -l"]).stdout;
+        count.trim();
+        parse_int(count)
+    }
+"#;
+
+/// How many patches in a row; more by `QHOP_TEST_PATCHES`.
+fn patches() -> usize {
+    std::env::var("QHOP_TEST_PATCHES").ok().map_or(6, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_guest_with_shared_memory_moves_by_it() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB) + " -device virtio-rng-pci,id=rng1");
+        let outcome = live_patch(vm, #{ qemu: newer });
+        check(outcome, "shared");
+        assert_eq([outcome.rehearsal.how, outcome.rehearsal.version], ["view", outcome.target.version]);
+        assert(outcome.blackout_ms > 0.0, "there is a blackout");
+        assert(outcome.gap_ms > 0.0, "the guest has seen it, too");
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_guest_with_private_memory_moves_by_postcopy() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        let outcome = live_patch(vm, #{ qemu: newer });
+        check(outcome, "postcopy");
+        assert_eq(outcome.rehearsal.how, "copy");
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn slow_once_and_fast_ever_after() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        let outcome = live_patch(vm, #{ qemu: newer, memory: "shared" });
+        check(outcome, "postcopy");
+        for round in 0..10 {
+            outcome = live_patch(outcome.target, #{ qemu: newer });
+            check(outcome, "shared");
+        }
+        "#,
+    )
+    .run();
+}
+
+/// A QEMU of the older version skips any memory that is shared, one of the newer only that of a file.
+#[test]
+fn a_memfd_moves_by_what_its_qemu_can_do() {
+    recipe(
+        r#"
+        let memfd = "-m 128 -object memory-backend-memfd,id=ram,size=128M,share=on -machine memory-backend=ram";
+        check(live_patch(guest(older, memfd), #{ qemu: newer }), "shared");
+        check(live_patch(guest(newer, memfd), #{ qemu: newer }), "postcopy");
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_paused_guest_stays_paused() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        vm.stop();
+        let outcome = live_patch(vm, #{ qemu: newer });
+        assert_eq([outcome.mode, outcome.target.status(), outcome.blackout_ms, outcome.gap_ms], ["precopy", "paused", (), ()]);
+        outcome.target.cont();
+        outcome.target.check_memory();
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn one_patch_after_another_leaves_nothing_behind() {
+    let patches = patches();
+    recipe(&format!(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB));
+        let machine = vm.machine;
+        let descriptors = 0;
+        for round in 0..{patches} {{
+            let outcome = live_patch(vm, #{{ qemu: if round % 2 == 0 {{ newer }} else {{ older }} }});
+            check(outcome, "shared");
+            vm = outcome.target;
+            outcome = ();
+            let open = run("sh", ["-c", "ls /proc/$PPID/fd | wc -l"]).stdout;
+            if round == 1 {{ descriptors = open; }}
+            if round > 1 {{ assert_eq(open, descriptors); }}
+            assert_eq(here(), 1);
+        }}
+        assert_eq(vm.machine, machine);
+        "#
+    ))
+    .run();
+}
+
+#[test]
+fn clients_find_the_guest_where_it_was() {
+    recipe(
+        r#"
+        let place = private_directory("place");
+        let port = 20000 + vm_number();
+        fn vm_number() { let pid = run("sh", ["-c", "printf %s $$"]).stdout; parse_int(pid) % 10000 }
+        let args = `${shared_memory(128.MiB)} -qmp unix:${place}/control,server=on,wait=off -pidfile ${place}/pid -netdev user,id=n0,hostfwd=tcp:127.0.0.1:${port}-:22 -device virtio-net-pci,netdev=n0`;
+        let vm = guest(older, args);
+        for round in 0..3 {
+            let outcome = live_patch(vm, #{ qemu: newer });
+            check(outcome, "shared");
+            vm = outcome.target;
+            assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true]);
+            assert_eq(read_file(place + "/pid"), `${vm.pid}` + "\n");
+            let second = attach(`unix:${place}/control`);
+            assert_eq(second.pid, vm.pid);
+            assert(vm.hmp("info usernet").contains(`${port}`), "the port is forwarded");
+        }
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn what_was_plugged_in_later_comes_along() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB));
+        vm.qmp("device_add", #{ driver: "virtio-rng-pci", id: "later", addr: "0xa" });
+        vm.qmp("netdev_add", #{ type: "user", id: "net7" });
+        vm.qmp("device_add", #{ driver: "virtio-net-pci", netdev: "net7", id: "nic7", addr: "0xb" });
+        let outcome = live_patch(vm, #{ qemu: newer });
+        check(outcome, "shared");
+        assert_eq(inventory(outcome.target).devices.map(|device| device.id), ["later", "nic7"]);
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_rehearsal_by_precopy_gives_the_guest_back() {
+    recipe(
+        r#"
+        let vm = guest(newer, "-m 128");
+        let proof = rehearse(vm, #{ qemu: newer, rehearse: "precopy" });
+        assert_eq([proof.how, vm.status()], ["precopy", "running"]);
+        assert(proof.pause_ms > 0.0, "it stood still for it");
+        vm.wait_for_output("beat", 30.s);
+        check(live_patch(vm, #{ qemu: newer, rehearse: "precopy", mode: "precopy" }), "precopy");
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_postcopy_that_was_not_rehearsed_is_refused() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        let error = assert_throws(|| live_patch(vm, #{ qemu: newer, mode: "postcopy", rehearse: false }), "refused");
+        print(error.message);
+        print(error.outlook);
+        assert_eq([vm.status(), here()], ["running", 1]);
+        check(live_patch(vm, #{ qemu: newer, mode: "postcopy", rehearse: false, insist: true }), "postcopy");
+        "#,
+    )
+    .stdout(
+        "a postcopy of vm `guest` that was not rehearsed is refused: past the switch there is no way back
+the guest is untouched: `guest` is running",
+    )
+    .stderr("warning: `target` was not rehearsed: once a postcopy has switched there is no way back")
+    .run();
+}
+
+#[test]
+fn what_cannot_be_carried_over_is_refused_by_name() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128 -snapshot");
+        live_patch(vm, #{ qemu: newer });
+        "#,
+    )
+    .stderr(
+        "error: vm `guest` cannot move into `[..]`: it cannot be carried over
+...
+cause: [..]
+hint: [..]
+the guest is untouched: `guest` is running",
+    )
+    .code(1)
+    .run();
+}
+
+/// The pair that loses its guest by the classic recipe, at its firmware prompt.
+const PSERIES: &str = r#"
+    let args = "-nodefaults -machine pseries-7.2 -accel tcg -m 512,slots=4,maxmem=2G -smp 2,maxcpus=4 -serial null";
+    let vm = launch(#{ name: "guest", qemu: older, args: args });
+    wait_for_firmware(vm);
+    fn wait_for_firmware(vm) {
+        // The devices' state is complete once the firmware has set them up.
+        while vm.hmp("info registers").contains("NIP 0000000000000100") { sleep(10.ms); }
+    }
+"#;
+
+#[test]
+fn the_target_says_itself_why_it_cannot_take_a_pseries_guest() {
+    let (older, newer) = (lab("bin/qemu-7.2-system-ppc64"), lab("bin/qemu-10.0-system-ppc64"));
+    Test::new()
+        .recipe(&format!(
+            r#"
+            let older = "{older}";
+            let newer = "{newer}";
+            {HERE}
+            {PSERIES}
+            let error = assert_throws(|| rehearse(vm, #{{ qemu: newer }}), "rehearsal");
+            print(error.said[0][1].contains("icp/server") || error.said[0][1].contains("cpu"));
+            print(error.outlook);
+            assert_throws(|| live_patch(vm, #{{ qemu: newer }}), "refused");
+            assert_eq([vm.status(), here()], ["running", 1]);
+            "#
+        ))
+        .stdout("true\nthe guest is untouched: `guest` is running")
+        .run();
+}
+
+#[test]
+fn a_pseries_guest_moves_within_one_version() {
+    for qemu in ["bin/qemu-7.2-system-ppc64", "bin/qemu-10.0-system-ppc64"] {
+        let qemu = lab(qemu);
+        let pseries = PSERIES.replace("pseries-7.2", "pseries");
+        Test::new()
+            .recipe(&format!(
+                r#"
+                let older = "{qemu}";
+                {pseries}
+                let outcome = live_patch(vm, #{{ qemu: older }});
+                assert_eq([outcome.mode, outcome.rehearsal.how, outcome.target.status()], ["postcopy", "copy", "running"]);
+                "#
+            ))
+            .run();
+    }
+}
+
+#[test]
+fn a_guest_that_nobody_launched_is_patched_and_lives_on() {
+    let test = recipe(
+        r#"
+        let place = param("place", "");
+        let vm = attach(`unix:${place}/qmp`);
+        let outcome = live_patch(vm, #{ qemu: newer });
+        assert_eq(outcome.mode, "shared");
+        outcome.target.check_memory();
+        print(outcome.target.version);
+        print(outcome.target.pid);
+        "#,
+    );
+    let place = test.directory().display().to_string();
+    let rom = Test::new().args(["eval", "let vm = launch(#{ guest: \"heartbeat\" }); run(\"cat\", [vm.directory + \"/heartbeat.rom\"]); run(\"cp\", [vm.directory + \"/heartbeat.rom\", \"ROM\"]);".replace("ROM", &format!("{place}/rom")).as_str()]).output();
+    assert!(rom.status.success(), "{}", String::from_utf8_lossy(&rom.stderr));
+    let memory = format!("{place}/memory");
+    let mut source = std::process::Command::new(old())
+        .args(["-nodefaults", "-accel", "tcg", "-display", "none", "-m", "128", "-option-rom"])
+        .arg(format!("{place}/rom"))
+        .args(["-serial", &format!("file:{place}/serial")])
+        .args(["-object", &format!("memory-backend-file,id=ram,size=128M,mem-path={memory},share=on")])
+        .args(["-machine", "memory-backend=ram", "-qmp", &format!("unix:{place}/qmp,server=on,wait=off")])
+        .spawn()
+        .unwrap();
+    while !std::path::Path::new(&place).join("qmp").exists() {
+        std::thread::yield_now();
+    }
+    let mut pids = Vec::new();
+    for _ in 0..2 {
+        let output = test_again(&test, &place);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let mut lines = said.lines();
+        assert!(lines.next().unwrap().starts_with("10.0."), "{said}");
+        pids.push(lines.next().unwrap().parse::<i32>().unwrap());
+    }
+    assert!(source.wait().unwrap().success());
+    // Nobody may be there to take note of its end.
+    let first = std::fs::read_to_string(format!("/proc/{}/stat", pids[0]));
+    assert!(first.map_or(true, |stat| stat.contains(") Z ")), "the first target is retired");
+    let target = rustix::process::Pid::from_raw(pids[1]).unwrap();
+    rustix::process::kill_process(target, rustix::process::Signal::TERM).unwrap();
+}
+
+fn test_again(test: &Test, place: &str) -> std::process::Output {
+    test.command().args(["--place", place]).output().unwrap()
+}
