@@ -42,6 +42,9 @@ pub struct Common {
     /// Keep no record of the run: if qhop dies in it, nothing can be recovered
     #[arg(long, global = true)]
     pub no_record: bool,
+    /// Write a report of the run, a page for a browser, however it ends
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// End the recipe, or each test, after so long, as Ctrl-C would: `90s`, `5min`
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -190,6 +193,9 @@ impl Common {
         self.no_record |= later.common.no_record;
         self.verbose += later.common.verbose;
         self.timeout = later.common.timeout.or(self.timeout);
+        if later.common.report.is_some() {
+            self.report.clone_from(&later.common.report);
+        }
         if later.common.color != Color::Auto {
             self.color = later.common.color;
         }
@@ -197,10 +203,11 @@ impl Common {
 }
 
 /// What `Words` reads: qhop's own options may stand among a recipe's words.
-pub const OWN_FLAGS: [Flag; 8] = [
+pub const OWN_FLAGS: [Flag; 9] = [
     Flag { name: "--json", takes_value: false },
     Flag { name: "--color", takes_value: true },
     Flag { name: "--no-record", takes_value: false },
+    Flag { name: "--report", takes_value: true },
     Flag { name: "--verbose", takes_value: false },
     Flag { name: "-v", takes_value: false },
     Flag { name: "-vv", takes_value: false },

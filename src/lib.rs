@@ -20,11 +20,13 @@
 //!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one),
 //!   `offer` (what a QEMU says that it knows).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy), `plan` (what
-//!   differs between two ends, and the modes that they can do).
+//!   differs between two ends, and the modes that they can do), `sample` (its figures at one moment).
 //! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and
 //!   `hmp` (bytes ↔ messages; `tree`: the devices), `translation` (QMP commands for a human monitor), `address`, `events`.
 //! - [`record`]: what a run notes of itself, so that another qhop can finish or undo what it did: `steps` (must not
 //!   fail), `log` (may have gaps), `store` (where they are), `run` (what one says).
+//! - [`onlooker`]: what is told of a run while it goes on; [`report`]: that as a page: `account` (what is kept of it),
+//!   `course` (one migration), `timeline` (its drawing), `page`; `progress` (a migration as a line of a terminal).
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
@@ -44,9 +46,11 @@ pub mod error;
 pub mod host;
 pub mod migration;
 pub mod monitor;
+pub mod onlooker;
 pub mod qemu;
 pub mod record;
 pub mod repl;
+pub mod report;
 pub mod script;
 pub mod units;
 pub mod vm;

@@ -4,6 +4,7 @@
 mod check;
 mod eval;
 mod list;
+mod progress;
 mod ps;
 mod recover;
 mod repl;
