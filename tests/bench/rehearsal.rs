@@ -33,8 +33,15 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<()> {
             Ok(series.median())
         };
         let medians = [median("total_ms")?, median("pause_ms")?, median("gap_ms")?, median("calm_ms")?];
-        report.row(&[&[format!("{memory} memory")], &medians.map(|figure| format!("{figure:.1} ms"))[..]].concat());
-        report.target(&format!("the longest gap in a rehearsal with {memory} memory"), medians[2], GAP, " ms");
+        report.row(
+            &[&[format!("{memory} memory")], &medians.map(|figure| format!("{figure:.1} ms"))[..]].concat(),
+        );
+        report.target(
+            &format!("the longest gap in a rehearsal with {memory} memory"),
+            medians[2],
+            GAP,
+            " ms",
+        );
     }
     Ok(())
 }
