@@ -2,7 +2,7 @@
 //! beside that of the least that any client needs, in turns. And the guest that starts with private memory: slow once,
 //! fast ever after.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<f64> {
                 series.push(number(&patch[name])?);
             }
             peak = peak.max(number(&outcome["peak_kib"])?);
-            let pair = recipe(lab, [&lab.old, &lab.new].map(std::path::PathBuf::as_path), "shared", mib);
+            let pair = recipe(lab, [&lab.old, &lab.new].map(PathBuf::as_path), "shared", mib);
             series[4].push(by_minimal_client(pair, "shared")?.blackout_ms);
         }
     }
