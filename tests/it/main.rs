@@ -7,6 +7,7 @@ mod terminal;
 mod test;
 
 mod attach;
+mod broken_link;
 mod check;
 mod cli;
 mod errors;
