@@ -6,7 +6,6 @@ mod commands;
 mod complete;
 mod context;
 mod helper;
-mod highlight;
 mod history;
 mod input;
 mod manual;
@@ -15,7 +14,6 @@ mod obey;
 mod offer;
 mod options;
 mod save;
-mod tokens;
 mod watch;
 
 use std::io::{Write, stderr, stdout};

@@ -1,12 +1,14 @@
 //! The subcommands, one file each, and what they share: where output goes, and how a script is run
 //! for them.
 
+mod doc;
 mod eval;
 mod list;
 mod ps;
 mod recover;
 mod repl;
 mod run;
+mod shell;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -30,6 +32,9 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
             recover::recover(run.as_deref(), recover::Manner { dry_run, end }, &common)
         }
         Command::New { recipe } => list::new(&recipe),
+        Command::Doc(options) => doc::doc(&options, &common),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { command } => shell::man(command.as_deref()),
     };
     (common, result)
 }

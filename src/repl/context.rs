@@ -3,7 +3,7 @@
 //! Pure: it reads words, and knows no names but those in the text.
 
 use super::offer::Step;
-use super::tokens::{Kind, Token, tokens};
+use crate::script::tokens::{Kind, Token, tokens};
 
 /// What a completion at the cursor would complete. `start` is where its word starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

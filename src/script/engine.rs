@@ -1,6 +1,6 @@
 //! The Rhai engine as every script gets it: limits, the script API, the standard library.
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 use rhai::{AST, Dynamic, Engine, LexError, Module, OptimizationLevel, Scope, Token};
 
 use super::resolver::Resolver;
@@ -15,9 +15,6 @@ const MAX_EXPRESSION_DEPTH: usize = 128;
 static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
 /// An engine whose scripts belong to `session`. Texts that it compiles are remembered in `sources`.
-///
-/// # Panics
-/// If the embedded standard library does not compile, which every test would notice.
 #[must_use]
 pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine {
     let mut engine = Engine::new();
@@ -51,16 +48,29 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
     });
 
     api::register(&mut engine);
-    for file in STDLIB.files() {
-        let name = format!("stdlib/{}", file.path().display());
-        let text = file.contents_utf8().unwrap_or_default();
-        sources.add(&name, text);
-        let ast = compile(&engine, &name, text).expect("the embedded standard library compiles");
-        let module = Module::eval_ast_as_new(Scope::new(), &ast, &engine)
-            .expect("the embedded standard library only defines functions");
+    for (name, text, module) in standard_library(&engine) {
+        sources.add(&format!("stdlib/{name}.rhai"), text);
         engine.register_global_module(module.into());
     }
     engine
+}
+
+/// The files of the standard library: the name of each, its text, and its functions.
+///
+/// # Panics
+/// If one does not compile, which every test would notice.
+#[must_use]
+pub fn standard_library(engine: &Engine) -> Vec<(String, &'static str, Module)> {
+    let load = |file: &'static File| {
+        let name = file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = file.contents_utf8().unwrap_or_default();
+        let ast = compile(engine, &format!("stdlib/{name}.rhai"), text)
+            .expect("the embedded standard library compiles");
+        let module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            .expect("the embedded standard library only defines functions");
+        (name, text, module)
+    };
+    STDLIB.files().map(load).collect()
 }
 
 /// Rhai makes a rounded float of an integer that has too many digits, without a word.

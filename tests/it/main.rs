@@ -7,6 +7,7 @@ mod test;
 
 mod attach;
 mod cli;
+mod doc;
 mod errors;
 mod examples;
 mod faults;
