@@ -1,5 +1,6 @@
 //! The command line: what can be asked of qhop, as data.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,7 +43,10 @@ pub struct Common {
     /// Keep no record of the run: if qhop dies in it, nothing can be recovered
     #[arg(long, global = true)]
     pub no_record: bool,
-    /// End the recipe after so long, as Ctrl-C would: `90s`, `5min`
+    /// Write a report of the run, a page for a browser, however it ends
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// End the recipe, or each test, after so long, as Ctrl-C would: `90s`, `5min`
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 }
@@ -80,6 +84,10 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "RECIPE [--name value]")]
         words: Vec<String>,
     },
+    /// Look for what is wrong in recipes, without running anything of them
+    Check(Check),
+    /// Run the tests in recipes: each `fn test_…()`, on its own
+    Test(Test),
     /// List the shipped recipes
     List,
     /// Print a shipped recipe, to start one of your own from
@@ -136,6 +144,66 @@ pub struct Doc {
     pub definitions: Option<PathBuf>,
 }
 
+/// The options of `qhop check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Files, `-` for standard input, or names of shipped recipes
+    #[arg(required = true, value_name = "RECIPE")]
+    pub recipes: Vec<String>,
+    /// Hold literal QMP commands against what this QEMU knows
+    #[arg(long, value_name = "BINARY")]
+    pub qemu: Option<String>,
+    /// For whom the findings are
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How findings are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object, as with `--json`
+    Json,
+    /// Workflow commands, which GitHub shows at the lines of a change
+    Github,
+}
+
+/// The options of `qhop test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Recipes, and directories with recipes
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How many tests run at the same time
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroUsize,
+    /// Only the tests that have this in their name or in that of their file
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Begin no other test once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// How often a test that fails is tried again
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub retries: usize,
+    /// A value for what the recipes ask for by `param`
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub parameters: Vec<(String, String)>,
+    /// Write a report to this file, in the XML of `JUnit`
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Report in TAP, version 14
+    #[arg(long, conflicts_with = "json")]
+    pub tap: bool,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// qhop's own options among a recipe's words: `qhop run RECIPE --name value --json`.
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true, disable_help_flag = true)]
@@ -155,6 +223,9 @@ impl Common {
         self.no_record |= later.common.no_record;
         self.verbose += later.common.verbose;
         self.timeout = later.common.timeout.or(self.timeout);
+        if later.common.report.is_some() {
+            self.report.clone_from(&later.common.report);
+        }
         if later.common.color != Color::Auto {
             self.color = later.common.color;
         }
@@ -162,10 +233,11 @@ impl Common {
 }
 
 /// What `Words` reads: qhop's own options may stand among a recipe's words.
-pub const OWN_FLAGS: [Flag; 8] = [
+pub const OWN_FLAGS: [Flag; 9] = [
     Flag { name: "--json", takes_value: false },
     Flag { name: "--color", takes_value: true },
     Flag { name: "--no-record", takes_value: false },
+    Flag { name: "--report", takes_value: true },
     Flag { name: "--verbose", takes_value: false },
     Flag { name: "-v", takes_value: false },
     Flag { name: "-vv", takes_value: false },

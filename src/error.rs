@@ -96,6 +96,8 @@ pub enum Error {
         timeout: Duration,
         /// What was last seen: `current …, wanted …`.
         last: String,
+        /// Who said what meanwhile: the monitor's events, the tails of the standard error and the console.
+        said: Vec<(String, String)>,
     },
     /// A migration came to an end state that was not the one waited for.
     #[error("the migration of vm `{vm}` is `{status}`, wanted `{wanted}`{}{cause}", if .cause.is_empty() { "" } else { ": " })]

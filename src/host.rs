@@ -1,9 +1,13 @@
 //! The machine that qhop runs on, as scripts use it: its commands.
 
+use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinHandle;
 
 use crate::error::Result;
 use crate::qemu::process::start_error;
@@ -41,6 +45,43 @@ pub async fn run(program: &str, args: &[String]) -> Result<Output> {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// A program that runs beside what else is done. Cheap to clone; with the last clone it ends, if it has not done so before.
+#[derive(Debug, Clone)]
+pub struct Job(Arc<Task>);
+
+#[derive(Debug)]
+struct Task {
+    program: String,
+    handle: Mutex<JoinHandle<Result<Output>>>,
+    output: OnceCell<Result<Output>>,
+}
+
+impl Job {
+    /// [`run`] a program, and do not wait for it. Must be called within the runtime.
+    #[must_use]
+    pub fn begin(program: String, args: Vec<String>) -> Self {
+        let name = program.clone();
+        let handle = tokio::spawn(async move { run(&name, &args).await });
+        Self(Arc::new(Task { program, handle: Mutex::new(handle), output: OnceCell::new() }))
+    }
+
+    /// Wait for its end. May be called again.
+    pub async fn wait(&self) -> Result<Output> {
+        let Task { program, handle, output } = &*self.0;
+        let end = async || match (&mut *handle.lock().await).await {
+            Ok(output) => output,
+            Err(error) => Err(start_error(program, &io::Error::other(error))),
+        };
+        output.get_or_init(end).await.clone()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.get_mut().abort();
+    }
 }
 
 /// Kills a process group on drop, unless it was let go.

@@ -144,6 +144,12 @@ impl Monitor {
         self.inner.greeting.capabilities.iter().any(|capability| capability == "oob")
     }
 
+    /// The process that listens there, if it is a unix socket of this host.
+    #[must_use]
+    pub fn listener(&self) -> Option<i32> {
+        self.inner.link.socket.listener()
+    }
+
     /// The address it is connected to.
     #[must_use]
     pub fn address(&self) -> &Address {

@@ -11,7 +11,6 @@ mod input;
 mod manual;
 mod notices;
 mod obey;
-mod offer;
 mod options;
 mod save;
 mod watch;

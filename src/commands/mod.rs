@@ -1,14 +1,17 @@
 //! The subcommands, one file each, and what they share: where output goes, and how a script is run
 //! for them.
 
+mod check;
 mod doc;
 mod eval;
 mod list;
+mod progress;
 mod ps;
 mod recover;
 mod repl;
 mod run;
 mod shell;
+mod test;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -26,6 +29,8 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::Doctor => run::run(&["doctor".to_owned()], &mut common),
         Command::Eval { expression } => eval::eval(&expression, &common),
         Command::Repl { words } => repl::repl(&words, &mut common),
+        Command::Check(check) => check::check(&check, &common),
+        Command::Test(test) => test::test(&test, &common),
         Command::List => list::list(&common),
         Command::Ps => ps::ps(&common),
         Command::Recover { run, dry_run, end } => {

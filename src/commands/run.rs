@@ -9,20 +9,24 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::AbortHandle;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::list::unknown;
 use super::print;
+use super::progress::Progress;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
+use crate::onlooker::Onlooker;
 use crate::qemu::process::cause;
 use crate::record::Record;
-use crate::script::diagnostic::Failure;
+use crate::report::{Ending, Report};
+use crate::script::diagnostic::{Failure, Palette};
 use crate::script::interrupt::Interrupt;
 use crate::script::nearest::did_you_mean;
 use crate::script::recipe::{self, Source};
 use crate::script::runner::{End, Script};
-use crate::script::session::{Output, Session};
+use crate::script::session::{Output, Session, Sink};
 use crate::script::usage;
 
 /// Run a recipe: its name, path, or `-`, and its words.
@@ -108,18 +112,69 @@ pub fn evaluate(
     script: Script,
     common: &Common,
 ) -> Result<End, Failure> {
-    trace(common.verbose, std::io::stderr);
-    let json = common.json;
-    session.set_output(Output {
-        // With `--json`, standard output belongs to the one object.
-        print: Arc::new(move |text| {
-            if json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") }
-        }),
-        log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
-    });
+    let progress = Progress::new(common);
+    let report = common.report.as_deref().map(|path| Report::at(path, script.name(), script.text()));
+    let report =
+        report.transpose().map_err(|error| usage_error(&error.to_string(), "nothing was started"))?;
+    trace(common.verbose, progress.clone());
+    session.set_output(output(&progress, report.as_ref(), common.json));
+    if report.is_some() || progress.is_on() {
+        session.set_onlooker(onlooker(progress.clone(), report.clone()));
+    }
     record(session, script.name(), common);
-    watch(runtime, session.interrupt(), common.timeout).map_err(|error| not_started(&error))?;
-    script.run()
+    let interrupt = session.interrupt().clone();
+    watch(runtime, move |cause| interrupt.raise(cause))?;
+    if let Some(limit) = common.timeout {
+        end_after(runtime, session.interrupt(), limit, "the recipe");
+    }
+    let end = script.run();
+    progress.end();
+    if let Some(report) = report {
+        // The run is what it is: its exit code says what became of the guests.
+        if let Err(error) = report.write(&ending(&end)) {
+            let _ = writeln!(std::io::stderr(), "warning: there is no report: {error}");
+        }
+    }
+    end
+}
+
+fn output(progress: &Progress, report: Option<&Report>, json: bool) -> Output {
+    let sink = |to_people: bool| -> Arc<Sink> {
+        let (progress, report) = (progress.clone(), report.cloned());
+        Arc::new(move |text: &str| {
+            if let Some(report) = &report {
+                report.said(text);
+            }
+            progress.above(|| {
+                if to_people {
+                    writeln!(std::io::stderr(), "{text}")
+                } else {
+                    writeln!(std::io::stdout(), "{text}")
+                }
+            })
+        })
+    };
+    // With `--json`, standard output belongs to the one object.
+    Output { print: sink(json), log: sink(true) }
+}
+
+fn onlooker(progress: Progress, report: Option<Report>) -> Onlooker {
+    Arc::new(move |told| {
+        progress.hear(told);
+        if let Some(report) = &report {
+            report.hear(told);
+        }
+    })
+}
+
+/// How a run ended, for its report.
+fn ending(end: &Result<End, Failure>) -> Ending {
+    match end {
+        Ok(End::Value(value)) => Ending::Well(value.text.clone()),
+        Ok(End::Exit(code)) => Ending::Early(format!("exit {code}")),
+        Ok(End::Skipped(reason)) => Ending::Early(format!("skipped: {reason}")),
+        Err(failure) => Ending::Badly(failure.render(&Palette::default()), failure.code),
+    }
 }
 
 /// The failure of what never fails.
@@ -173,34 +228,34 @@ pub fn find(name: &str) -> Result<Source, Failure> {
     recipe::shipped(name).map(|text| Source::shipped(name, text)).ok_or_else(|| unknown(name))
 }
 
-/// Ctrl-C, `SIGTERM`, `SIGHUP` and the deadline end the script; each further signal ends what still runs then.
-fn watch(runtime: &Runtime, interrupt: &Interrupt, deadline: Option<Duration>) -> std::io::Result<()> {
+/// Ctrl-C, `SIGTERM` and `SIGHUP` end what `raise` ends; each further signal ends what still runs then.
+pub fn watch(runtime: &Runtime, raise: impl Fn(Error) + Clone + Send + 'static) -> Result<(), Failure> {
     let _context = runtime.enter();
     for (kind, name, number) in [
         (SignalKind::interrupt(), "SIGINT", 2),
         (SignalKind::terminate(), "SIGTERM", 15),
         (SignalKind::hangup(), "SIGHUP", 1),
     ] {
-        let mut signals = signal(kind)?;
-        let interrupt = interrupt.clone();
+        let mut signals = signal(kind).map_err(|error| not_started(&error))?;
+        let raise = raise.clone();
         runtime.spawn(async move {
             while signals.recv().await.is_some() {
-                interrupt.raise(Error::Interrupted {
-                    cause: format!("interrupted by {name}"),
-                    code: 128 + number,
-                });
+                raise(Error::Interrupted { cause: format!("interrupted by {name}"), code: 128 + number });
             }
         });
     }
-    if let Some(limit) = deadline {
-        let interrupt = interrupt.clone();
-        runtime.spawn(async move {
-            tokio::time::sleep(limit).await;
-            let cause = format!("the recipe took longer than {}", crate::units::Seconds(limit));
-            interrupt.raise(Error::Interrupted { cause, code: 6 });
-        });
-    }
     Ok(())
+}
+
+/// Let the deadline end a script, unless the handle is aborted before.
+pub fn end_after(runtime: &Runtime, interrupt: &Interrupt, limit: Duration, what: &str) -> AbortHandle {
+    let interrupt = interrupt.clone();
+    let cause = format!("{what} took longer than {}", crate::units::Seconds(limit));
+    let timer = runtime.spawn(async move {
+        tokio::time::sleep(limit).await;
+        interrupt.raise(Error::Interrupted { cause, code: 6 });
+    });
+    timer.abort_handle()
 }
 
 /// `-v`: effects; `-vv`: exchanges with monitors.

@@ -105,6 +105,12 @@ impl EventLog {
         (kept.unconsumed.iter().cloned().collect(), self.feed.subscribe())
     }
 
+    /// Every event from here on, for somebody who consumes nothing.
+    #[must_use]
+    pub fn feed(&self) -> broadcast::Receiver<Value> {
+        self.feed.subscribe()
+    }
+
     pub(super) fn push(&self, event: Value) {
         let mut kept = self.kept();
         if let Some(listener) = &kept.listener {

@@ -140,6 +140,12 @@ impl Human {
         hmp::info::banner_version(&self.inner.banner).unwrap_or_default()
     }
 
+    /// The process that listens there, if it is a unix socket of this host.
+    #[must_use]
+    pub fn listener(&self) -> Option<i32> {
+        self.inner.socket.listener()
+    }
+
     /// The address it is connected to.
     #[must_use]
     pub fn address(&self) -> &Address {

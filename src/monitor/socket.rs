@@ -33,6 +33,12 @@ impl Socket {
         }
     }
 
+    /// The process that listens at the other end of a unix socket, whatever its path is by now.
+    pub(super) fn listener(&self) -> Option<i32> {
+        let Self::Unix(stream) = self else { return None };
+        stream.peer_cred().ok()?.pid().filter(|pid| *pid > 0)
+    }
+
     /// Send some of `bytes`, and `fd` with the first of them. An error of kind `WouldBlock` means: not now.
     ///
     /// It does not ask the runtime first: nearly always there is room, and then no thread has to be woken.

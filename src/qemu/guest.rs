@@ -6,7 +6,7 @@
 mod check;
 mod damage;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 pub use check::{Check, Intact};
 pub use damage::{Content, Damage, Noticed, Run};
@@ -45,13 +45,14 @@ fn is_page(address: u32) -> bool {
 
 /// The parameters of a heartbeat guest.
 ///
-/// It prints `beat 0000002a` on its first serial port, [`BEATS`](Self::BEATS) times a second, and keeps
-/// rewriting a range of its memory, checking each page before it writes it again. It needs a PC (`pc`, `q35`,
+/// It prints `beat 0000002a` on its first serial port, [`BEATS`](Self::BEATS) times a second unless told otherwise, and
+/// keeps rewriting a range of its memory, checking each page before it writes it again. It needs a PC (`pc`, `q35`,
 /// `isapc`) with 3 MiB of RAM, a BIOS and a serial port, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     memory: Range<u64>,
     rate: u64,
+    beats: u64,
 }
 
 impl Heartbeat {
@@ -66,8 +67,12 @@ impl Heartbeat {
     /// bandwidth, so that precopy converges, at 3% of a host CPU under TCG.
     pub const RATE: u64 = 16 * MIB;
 
-    /// Beats per second, as long as the guest runs. A few get lost when the host is busy.
+    /// Beats per second unless told otherwise, as long as the guest runs. A few get lost when the host is busy.
     pub const BEATS: u64 = 100;
+
+    /// How many beats per second there can be: fewer, and the timer's divisor needs more than its 16 bits; more, and
+    /// TCG has no time for anything else.
+    const POSSIBLE_BEATS: RangeInclusive<u64> = 19..=1000;
 
     /// A guest with `ram` bytes of RAM that rewrites `memory` bytes of it, `rate` bytes per second
     /// (0: as fast as it can). Only the first pass over the memory is not held back.
@@ -88,7 +93,17 @@ impl Heartbeat {
                 limit.saturating_sub(start) / 1024,
             ));
         }
-        Ok(Self { memory: start..start + memory, rate })
+        Ok(Self { memory: start..start + memory, rate, beats: Self::BEATS })
+    }
+
+    /// The same guest with so many beats per second.
+    pub fn with_beats(self, beats: u64) -> Result<Self, String> {
+        if Self::POSSIBLE_BEATS.contains(&beats) {
+            Ok(Self { beats, ..self })
+        } else {
+            let (least, most) = (Self::POSSIBLE_BEATS.start(), Self::POSSIBLE_BEATS.end());
+            Err(format!("`beats` must be {least} to {most} a second, not {beats}"))
+        }
     }
 
     /// The physical memory that the guest rewrites.
@@ -102,7 +117,7 @@ impl Heartbeat {
     pub fn option_rom(&self) -> [u8; 512] {
         // In pages per beat, with 16 binary places. The most that the guest can count is more than
         // it can write, and the least is 6 bytes per second.
-        let rate = match u128::from(self.rate) * (1 << 16) / (PAGE as u128 * u128::from(Self::BEATS)) {
+        let rate = match u128::from(self.rate) * (1 << 16) / (PAGE as u128 * u128::from(self.beats)) {
             _ if self.rate == 0 => 0xffff_0000,
             rate => u32::try_from(rate).unwrap_or(u32::MAX).clamp(1, 0xffff_0000),
         };
@@ -111,7 +126,7 @@ impl Heartbeat {
         rom[START..][..4].copy_from_slice(&word(self.memory.start));
         rom[END..][..4].copy_from_slice(&word(self.memory.end));
         rom[RATE..][..4].copy_from_slice(&rate.to_le_bytes());
-        rom[DIVISOR..][..4].copy_from_slice(&word(TIMER.div_ceil(Self::BEATS)));
+        rom[DIVISOR..][..4].copy_from_slice(&word(TIMER.div_ceil(self.beats)));
         rom[CHECKSUM] = rom.iter().fold(0u8, |sum, &byte| sum.wrapping_sub(byte));
         rom
     }
@@ -219,6 +234,20 @@ mod tests {
     fn the_rom_carries_the_parameters() {
         assert_eq!(parameters(64 * MIB, 16 * MIB), [0x10_0000, 0x410_0000, 0x28_f5c2, 11_932]);
         assert_eq!(parameters(4096, 4096 * 100)[2], 1 << 16);
+    }
+
+    #[test]
+    fn the_beats_are_what_the_timer_can_count() {
+        let guest = || Heartbeat::new(64 * MIB, 16 * MIB, 128 * MIB).unwrap();
+        let word = |beats, at: usize| {
+            let rom = guest().with_beats(beats).unwrap().option_rom();
+            u32::from_le_bytes(rom[at..at + 4].try_into().unwrap())
+        };
+        assert_eq!(guest().with_beats(Heartbeat::BEATS).unwrap().option_rom(), guest().option_rom());
+        assert_eq!([word(1000, RATE), word(1000, DIVISOR)], [0x4_1893, 1194]);
+        assert!(u16::try_from(word(19, DIVISOR)).is_ok());
+        assert_eq!(guest().with_beats(18), Err("`beats` must be 19 to 1000 a second, not 18".into()));
+        assert!(guest().with_beats(1001).is_err());
     }
 
     #[test]

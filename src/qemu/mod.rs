@@ -8,6 +8,7 @@ pub mod directory;
 pub mod guest;
 pub mod memory_file;
 pub mod monitors;
+pub mod offer;
 pub mod ours;
 pub mod process;
 pub mod successor;

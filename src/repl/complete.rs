@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::context::{Call, Context, Part, context};
-use super::offer::{Offer, Step};
 use super::{commands, options};
+use crate::qemu::offer::{Offer, Step};
 use crate::script::help::Function;
 use crate::script::names::declared;
 use crate::script::shape::Shape;

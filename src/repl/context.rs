@@ -2,7 +2,7 @@
 //!
 //! Pure: it reads words, and knows no names but those in the text.
 
-use super::offer::Step;
+use crate::qemu::offer::Step;
 use crate::script::tokens::{Kind, Token, tokens};
 
 /// What a completion at the cursor would complete. `start` is where its word starts.

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::notices::Notices;
-use super::offer::Offer;
+use crate::qemu::offer::Offer;
 use crate::script::gate::Effect;
 use crate::script::session::Session;
 use crate::script::shape::qemu_of;

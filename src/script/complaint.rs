@@ -3,6 +3,7 @@
 use rhai::{AST, Engine, EvalAltResult, ParseErrorType};
 
 use super::diagnostic::Failure;
+use super::library;
 use super::names::{declared, properties, signatures, type_word};
 use super::nearest::did_you_mean;
 
@@ -119,6 +120,10 @@ fn parsing(kind: &ParseErrorType, script: &Script, file: &str) -> (String, Strin
             let text = (script.text)(file).unwrap_or_default();
             (format!("no module is imported as `{name}`"), did_you_mean(name, declared(&text)))
         }
+        ParseErrorType::FnDuplicatedDefinition(name, parameters) if library::defines(name, *parameters) => (
+            format!("`{name}` is a function of the standard library"),
+            "give yours another name: the library would call it in place of its own".to_owned(),
+        ),
         ParseErrorType::Reserved(name) => (format!("`{name}` is a reserved word"), String::new()),
         other => (in_our_voice(&other.to_string()), String::new()),
     }

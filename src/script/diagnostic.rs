@@ -79,6 +79,13 @@ impl Palette {
             gutter: AnsiColor::Blue.on_default(),
         }
     }
+
+    /// A line that is bad news.
+    #[must_use]
+    pub fn alarm(&self, line: &str) -> String {
+        let error = self.error;
+        format!("{error}{line}{error:#}")
+    }
 }
 
 /// The exit code for a kind of failure.
@@ -103,10 +110,16 @@ impl Failure {
     /// send commands to the terminal.
     #[must_use]
     pub fn render(&self, palette: &Palette) -> String {
+        self.render_as("error", palette)
+    }
+
+    /// The same for what is not quite an error, but a `warning`.
+    #[must_use]
+    pub fn render_as(&self, label: &str, palette: &Palette) -> String {
         let Palette { error, hint, .. } = palette;
         let said = self.said.iter().map(|(who, words)| said(who, words.trim_end()));
         [
-            format!("{error}error:{error:#} {}\n", indented(&self.message, 7)),
+            format!("{error}{label}:{error:#} {}\n", indented(&self.message, label.len() + 2)),
             self.place.as_ref().map(|place| excerpt(place, palette)).unwrap_or_default(),
             chain(self.callers.iter().map(caller).collect()),
             chain(self.calls.iter().map(call).collect()),

@@ -1,18 +1,15 @@
 //! The Rhai engine as every script gets it: limits, the script API, the standard library.
 
-use include_dir::{Dir, File, include_dir};
-use rhai::{AST, Dynamic, Engine, LexError, Module, OptimizationLevel, Scope, Token};
+use rhai::{AST, Dynamic, Engine, LexError, OptimizationLevel, Token};
 
 use super::resolver::Resolver;
 use super::session::{Ending, Session};
 use super::sources::Sources;
-use super::{api, recipe};
+use super::{api, library, recipe};
 
 /// Deep enough for any recipe, and far from the end of the script thread's stack.
 const MAX_CALL_LEVELS: usize = 64;
 const MAX_EXPRESSION_DEPTH: usize = 128;
-
-static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
 /// An engine whose scripts belong to `session`. Texts that it compiles are remembered in `sources`.
 #[must_use]
@@ -48,29 +45,12 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
     });
 
     api::register(&mut engine);
-    for (name, text, module) in standard_library(&engine) {
-        sources.add(&format!("stdlib/{name}.rhai"), text);
-        engine.register_global_module(module.into());
+    for (name, text) in library::files() {
+        sources.add(&name, text);
     }
+    let library = library::compile(&engine);
+    engine.register_global_module(library.into());
     engine
-}
-
-/// The files of the standard library: the name of each, its text, and its functions.
-///
-/// # Panics
-/// If one does not compile, which every test would notice.
-#[must_use]
-pub fn standard_library(engine: &Engine) -> Vec<(String, &'static str, Module)> {
-    let load = |file: &'static File| {
-        let name = file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let text = file.contents_utf8().unwrap_or_default();
-        let ast = compile(engine, &format!("stdlib/{name}.rhai"), text)
-            .expect("the embedded standard library compiles");
-        let module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
-            .expect("the embedded standard library only defines functions");
-        (name, text, module)
-    };
-    STDLIB.files().map(load).collect()
 }
 
 /// Rhai makes a rounded float of an integer that has too many digits, without a word.
@@ -88,6 +68,9 @@ fn refuse_huge_integers(engine: &mut Engine) {
 /// Compile a recipe's text under the name that its positions are reported with.
 pub fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
     let mut ast = engine.compile(recipe::without_shebang(text))?;
+    if name != library::NAME {
+        library::refuse_doubles(&ast, text)?;
+    }
     ast.set_source(name);
     Ok(ast)
 }

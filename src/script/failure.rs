@@ -8,6 +8,7 @@ use rhai::{AST, Array, Dynamic, EvalAltResult, Map, Position};
 pub use super::complaint::Script;
 use super::complaint::{complaint, in_our_voice};
 use super::diagnostic::{Failure, Frame, Place, exit_code};
+use super::library;
 use super::names::type_word;
 use crate::error::Error;
 use crate::migration::explain;
@@ -96,7 +97,8 @@ const EVALUATED: &str = "the text";
 fn frame(function: &str, file: &str, at: Position) -> Frame {
     // A position at the very start of a line has no column of its own.
     let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or(1));
-    Frame { function: function.to_owned(), file: file.to_owned(), line, column }
+    let (file, line) = if file == library::NAME { library::place(line) } else { (file.to_owned(), line) };
+    Frame { function: function.to_owned(), file, line, column }
 }
 
 /// Where Rhai says that an error of its own was caught first, if this is one that was thrown again.
@@ -157,6 +159,7 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let speaker = error.vm().unwrap_or("the program").to_owned();
         let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
+        let meanwhile = if let Error::Timeout { said, .. } = error { said.clone() } else { Vec::new() };
         // What QEMU died of may be known.
         let known = explain::explain(error.stderr());
         let (cause, remedy) = known.map(|known| (known.cause, known.remedy)).unwrap_or_default();
@@ -166,7 +169,7 @@ impl From<&Error> for Failure {
             vm: error.vm().map(str::to_owned),
             cause,
             hint: if remedy.is_empty() { error.hint().to_owned() } else { remedy },
-            said: said.map(|words| (speaker.clone(), words.to_owned())).collect(),
+            said: said.map(|words| (speaker.clone(), words.to_owned())).chain(meanwhile).collect(),
             code: if let Error::Interrupted { code, .. } = error { *code } else { exit_code(error.kind()) },
             ..Self::default()
         }

@@ -108,8 +108,9 @@ fn is_internal(name: &str) -> bool {
     name.starts_with("anon$") || name.starts_with('_')
 }
 
-/// `Vm`, from `ScriptResult<Vm>` or `Result<Vm, Box<EvalAltResult>>`.
-fn returned(typed: &str) -> String {
+/// `Vm`, from `ScriptResult<Vm>` or `Result<Vm, Box<EvalAltResult>>`; empty where nobody knows.
+#[must_use]
+pub fn returned(typed: &str) -> String {
     let inner = typed.split_once("Result<").map_or(typed, |(_, inner)| inner.trim_end_matches('>'));
     match type_word(inner.split(", ").next().unwrap_or_default()).as_str() {
         "Dynamic" | "?" => String::new(),

@@ -3,6 +3,7 @@
 //! [`crate::error::Error`].
 
 pub mod api;
+pub mod check;
 pub mod complaint;
 pub mod diagnostic;
 pub mod dialogue;
@@ -13,6 +14,7 @@ pub mod gate;
 pub mod help;
 pub mod highlight;
 pub mod interrupt;
+pub mod library;
 pub mod names;
 pub mod nearest;
 pub mod options;
@@ -25,6 +27,7 @@ pub mod shape;
 pub mod show;
 pub mod sources;
 pub mod subjects;
+pub mod suite;
 pub mod tokens;
 pub mod transcript;
 pub mod usage;

@@ -80,6 +80,12 @@ impl Script {
         &self.source.name
     }
 
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
     /// What the script says of itself.
     #[must_use]
     pub fn header(&self) -> Header {
@@ -99,16 +105,30 @@ impl Script {
     /// Run it to its end, however it ends: then the deferred closures have run, and what it launched
     /// and did not keep is gone.
     pub fn run(self) -> Result<End, Failure> {
+        self.on_a_thread(Self::evaluate)
+    }
+
+    pub(super) fn on_a_thread(
+        self,
+        body: impl FnOnce(Self) -> Result<End, Failure> + Send + 'static,
+    ) -> Result<End, Failure> {
         let name = "script".to_owned();
-        let thread =
-            std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || self.evaluate());
+        let thread = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || body(self));
         thread.map_err(|error| internal(&error)).and_then(|thread| {
             thread.join().unwrap_or_else(|_| Err(internal(&"the script's thread panicked")))
         })
     }
 
     pub(super) fn evaluate(self) -> Result<End, Failure> {
-        let result = self.guarded(|this| this.engine.eval_ast::<Dynamic>(&this.ast));
+        self.evaluate_by(|this| this.engine.eval_ast::<Dynamic>(&this.ast))
+    }
+
+    /// Do `body`, and all that the end of a script asks for.
+    pub(super) fn evaluate_by(
+        self,
+        body: impl FnOnce(&Self) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<End, Failure> {
+        let result = self.guarded(body);
         let mut end = match result {
             // Something ended it at its very last step, such as a line that could not be printed.
             Ok(_) if let Some(cause) = self.session.interrupt().cause() => Err(Failure::from(&cause)),

@@ -44,12 +44,17 @@ impl Vm {
             attached.args.get("name", "guest").or_else(|| attached.args.text("name").map(str::to_owned))
         });
         let name = own_name.unwrap_or(name);
-        let control = match &attached {
-            Some(attached) => reach(&name, attached, &given.monitors).await?,
-            None => match &given.monitors[..] {
-                [address, ..] => Control::connect(&name, address).await?,
-                [] => return Err(nowhere(0, "neither a process nor a monitor is given".to_owned())),
-            },
+        let (attached, control) = match (attached, &given.monitors[..]) {
+            (Some(attached), monitors) => {
+                let control = reach(&name, &attached, monitors).await?;
+                (Some(attached), control)
+            }
+            (None, [address, ..]) => {
+                let control = Control::connect(&name, address).await?;
+                // The path of a socket that was renamed is in no table; who listens knows it.
+                (control.listener().and_then(|pid| Attached::to(pid.into()).ok()), control)
+            }
+            (None, []) => return Err(nowhere(0, "neither a process nor a monitor is given".to_owned())),
         };
         let machine = machine_type(&name, &control).await?;
         let mut directory = None;

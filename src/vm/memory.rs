@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::Vm;
 use crate::error::{Error, Result};
 use crate::qemu::directory::Directory;
-use crate::qemu::guest::{Check, Heartbeat, Intact, STATUS};
+use crate::qemu::guest::{Check, Intact, STATUS};
 use crate::qemu::process::cause;
 
 /// How much of the guest's memory is looked at in one go.
@@ -20,7 +20,7 @@ impl Vm {
     /// Stop the guest, compare its memory with what it must have written, and let it go on.
     pub async fn check_memory(&self) -> Result<Intact> {
         // Of a QEMU that somebody else started it is not known; the memory itself will tell.
-        let has_rom = self.args().iter().any(|word| word.ends_with(Heartbeat::FILE));
+        let has_rom = self.args().iter().any(|word| word.trim_start_matches('-') == "option-rom");
         if !has_rom && self.0.directory.is_some() {
             return Err(Error::Argument {
                 function: "check_memory".to_owned(),

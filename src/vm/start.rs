@@ -106,6 +106,7 @@ async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
             operation: format!("the start of `{}`", launch.qemu),
             timeout: START_TIMEOUT,
             last: "its monitor did not answer".to_owned(),
+            said: Vec::new(),
         })
     });
     match result {

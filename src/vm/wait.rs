@@ -5,6 +5,8 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Vm;
@@ -69,8 +71,14 @@ impl Vm {
                 operation: format!("asking vm `{}` for its migration", self.name()),
                 timeout: limit,
                 last: "no answer".to_owned(),
+                said: self.said(&mut self.0.control.events().feed()),
             })
         })
+    }
+
+    /// From now on, an answer of its monitor that takes longer is an error; `None` waits for ever.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        self.0.control.set_patience(patience);
     }
 
     /// Wait for the next event of that name that no wait has taken yet, and take it.
@@ -157,11 +165,13 @@ impl Vm {
             };
             return self.poll(operation, limit, look).await;
         };
+        let mut feed = self.0.control.events().feed();
         timeout(limit, process.wait()).await.map_err(|_| Error::Timeout {
             vm: Some(self.name().to_owned()),
             operation,
             timeout: limit,
             last: format!("process {} still runs", process.pid()),
+            said: self.said(&mut feed),
         })
     }
 
@@ -175,6 +185,7 @@ impl Vm {
     ) -> Result<T> {
         let start = Instant::now();
         let deadline = start + limit;
+        let mut feed = self.0.control.events().feed();
         let mut interval = FASTEST;
         let mut last = "no answer".to_owned();
         loop {
@@ -192,6 +203,7 @@ impl Vm {
                     operation,
                     timeout: limit,
                     last,
+                    said: self.said(&mut feed),
                 });
             }
             tokio::select! {
@@ -200,6 +212,36 @@ impl Vm {
             }
             interval = (interval * 2).min(if start.elapsed() < SOON { SLOW } else { SLOWEST });
         }
+    }
+
+    /// What came meanwhile, and how QEMU and the guest sounded at the end.
+    fn said(&self, feed: &mut Receiver<Value>) -> Vec<(String, String)> {
+        const LINES: usize = 3;
+        const EVENTS: usize = 20;
+        let end = |text: String| {
+            let lines: Vec<&str> = text.trim_end().lines().collect();
+            lines[lines.len().saturating_sub(LINES)..].join("\n")
+        };
+        let mut events = Vec::new();
+        loop {
+            match feed.try_recv() {
+                Ok(event) => events.push(in_brief(&event)),
+                // Some were too many.
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(_) => break,
+            }
+        }
+        if events.len() > EVENTS {
+            events.drain(..events.len() - EVENTS);
+            events.insert(0, "…".to_owned());
+        }
+        let name = self.name();
+        let said = [
+            (format!("{name}'s monitor"), events.join(", ")),
+            (name.to_owned(), end(self.stderr())),
+            (format!("{name}'s console"), end(self.console())),
+        ];
+        said.into_iter().filter(|(_, words)| !words.is_empty()).collect()
     }
 
     fn console_seen(&self) -> MutexGuard<'_, u64> {
@@ -216,6 +258,12 @@ impl Vm {
         };
         self.last_words(error).await
     }
+}
+
+/// `STOP`, `MIGRATION active`.
+fn in_brief(event: &Value) -> String {
+    let name = event["event"].as_str().unwrap_or_default();
+    event["data"]["status"].as_str().map_or_else(|| name.to_owned(), |status| format!("{name} {status}"))
 }
 
 /// Whether a migration in this state comes to no other by itself: nobody else can be waiting for it here.

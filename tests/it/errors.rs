@@ -51,13 +51,37 @@ hint: did you mean `qemu`?",
 #[test]
 fn a_wait_that_runs_out_says_what_it_saw() {
     Test::new()
-        .recipe("let vm = launch(#{ name: \"guest\", guest: \"heartbeat\" });\nvm.wait_for_status(\"postmigrate\", 200.ms);")
+        .recipe("let vm = launch(#{ name: \"guest\", guest: \"heartbeat\" });\nvm.wait_for_output(\"beat\", 20.s);\nvm.wait_for_status(\"postmigrate\", 200.ms);")
         .stderr(
             "error: waiting for status `postmigrate` of vm `guest` took longer than 200 ms: current `running`, wanted `postmigrate`
- ——▶ test.rhai:2:4
+ ——▶ test.rhai:3:4
   │
-2 │ vm.wait_for_status(\"postmigrate\", 200.ms);
-  │    ^",
+3 │ vm.wait_for_status(\"postmigrate\", 200.ms);
+  │    ^
+guest's console said:
+  [..]beat[..]
+...",
+        )
+        .code(6)
+        .run();
+}
+
+#[test]
+fn a_wait_that_runs_out_says_what_happened_meanwhile() {
+    Test::new()
+        .recipe(
+            "let vm = launch(#{ name: \"guest\", guest: \"heartbeat\" });
+vm.qmp(\"migrate\", #{ uri: \"exec:cat > /dev/null\" });
+vm.wait_for_event(\"RESET\", 5.s);",
+        )
+        .stderr(
+            "error: waiting for event `RESET` of vm `guest` took longer than 5 s: no such event so far
+ ——▶ test.rhai:3:4
+  │
+3 │ vm.wait_for_event(\"RESET\", 5.s);
+  │    ^
+guest's monitor said: STOP
+...",
         )
         .code(6)
         .run();
@@ -218,4 +242,20 @@ fn a_runtime_directory_that_is_no_place_for_sockets() {
     std::fs::create_dir(&long).unwrap();
     test.env("XDG_RUNTIME_DIR", long.to_str().unwrap()).run();
     Test::new().recipe("launch(#{ guest: \"heartbeat\" });").env("XDG_RUNTIME_DIR", "").run();
+}
+
+#[test]
+fn a_function_that_the_standard_library_has() {
+    Test::new()
+        .recipe("let x = 1;\nfn inventory(vm) { #{} }")
+        .stderr(
+            "error: `inventory` is a function of the standard library
+ ——▶ test.rhai:2:1
+  │
+2 │ fn inventory(vm) { #{} }
+  │ ^
+hint: give yours another name: the library would call it in place of its own",
+        )
+        .code(3)
+        .run();
 }

@@ -106,7 +106,11 @@ fn the_guests_options_are_checked() {
     );
     assert_eq!(
         error("guest: #{ name: \"heartbeat\", speed: 1 }"),
-        "`launch`: there is no option `speed`\nthe options are `name`, `memory`, `rate`\n"
+        "`launch`: there is no option `speed`\nthe options are `name`, `memory`, `rate`, `beats`\n"
+    );
+    assert_eq!(
+        error("guest: #{ name: \"heartbeat\", beats: 1001 }"),
+        "`launch`: `guest`: `beats` must be 19 to 1000 a second, not 1001\n\n"
     );
     assert_eq!(error("args: \"-name 'open\""), "`launch`: `args` has a quote that is not closed\n\n");
     assert_eq!(

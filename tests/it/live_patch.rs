@@ -76,6 +76,7 @@ fn slow_once_and_fast_ever_after() {
         let vm = guest(older, "-m 128");
         let outcome = live_patch(vm, #{ qemu: newer, memory: "shared" });
         check(outcome, "postcopy");
+        assert(outcome.findings.some(|finding| finding.subject == "memory"), "the price is said");
         for round in 0..10 {
             outcome = live_patch(outcome.target, #{ qemu: newer });
             check(outcome, "shared");
@@ -151,7 +152,7 @@ fn clients_find_the_guest_where_it_was() {
             check(outcome, "shared");
             vm = outcome.target;
             assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true]);
-            assert_eq(read_file(place + "/pid"), `${vm.pid}\n`);
+            assert_eq(read_file(place + "/pid"), `${vm.pid}` + "\n");
             let second = attach(`unix:${place}/control`);
             assert_eq(second.pid, vm.pid);
             assert(vm.hmp("info usernet").contains(`${port}`), "the port is forwarded");
@@ -222,10 +223,7 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
     )
     .stderr(
         "error: vm `guest` cannot move into `[..]`: it cannot be carried over
- ——▶ test.rhai:[..]
-   │
-[..] live_patch(vm, #{ qemu: newer });
-   │[..]
+...
 cause: [..]
 hint: [..]
 the guest is untouched: `guest` is running",
@@ -291,7 +289,8 @@ fn a_guest_that_nobody_launched_is_patched_and_lives_on() {
         let place = param("place", "");
         let vm = attach(`unix:${place}/qmp`);
         let outcome = live_patch(vm, #{ qemu: newer });
-        check(outcome, "shared");
+        assert_eq(outcome.mode, "shared");
+        outcome.target.check_memory();
         print(outcome.target.version);
         print(outcome.target.pid);
         "#,
@@ -314,14 +313,16 @@ fn a_guest_that_nobody_launched_is_patched_and_lives_on() {
     let mut pids = Vec::new();
     for _ in 0..2 {
         let output = test_again(&test, &place);
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        let mut lines = text.lines();
-        assert!(lines.next().unwrap().starts_with("10.0."), "{text}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let mut lines = said.lines();
+        assert!(lines.next().unwrap().starts_with("10.0."), "{said}");
         pids.push(lines.next().unwrap().parse::<i32>().unwrap());
     }
     assert!(source.wait().unwrap().success());
-    assert!(!std::path::Path::new(&format!("/proc/{}", pids[0])).exists(), "the first target is retired");
+    // Nobody may be there to take note of its end.
+    let first = std::fs::read_to_string(format!("/proc/{}/stat", pids[0]));
+    assert!(first.map_or(true, |stat| stat.contains(") Z ")), "the first target is retired");
     let target = rustix::process::Pid::from_raw(pids[1]).unwrap();
     rustix::process::kill_process(target, rustix::process::Signal::TERM).unwrap();
 }

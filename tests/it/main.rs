@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod scene;
 mod terminal;
 mod test;
 
 mod attach;
+mod check;
 mod cli;
 mod doc;
 mod errors;
 mod examples;
+mod fault_table;
 mod faults;
 mod guards;
 mod guest;
@@ -22,9 +25,12 @@ mod migrate;
 mod monitor;
 mod namespaces;
 mod plan;
+mod progress;
 mod readme;
 mod record;
 mod recover;
 mod repl;
+mod report;
 mod successor;
+mod suite;
 mod tidy;

@@ -4,21 +4,24 @@
 //! only versions and missing parts say something about the stream.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::{Finding, list, text};
 
 /// What the target's binary does not understand of the device types that the guest has.
 #[must_use]
 pub fn vmstate(source: &Value, dumps: &Value) -> Vec<Finding> {
-    let read = |end: &str| serde_json::from_str::<Value>(text(dumps, end)).ok();
-    let (Some(ours), Some(theirs)) = (read("source"), read("target")) else { return Vec::new() };
     let kinds: BTreeSet<&str> = list(&source["tree"])
         .iter()
         .chain(list(&source["devices"]))
         .map(|device| text(device, "type"))
         .collect();
+    let read =
+        |end: &str| Only(&kinds).deserialize(&mut serde_json::Deserializer::from_str(text(dumps, end))).ok();
+    let (Some(ours), Some(theirs)) = (read("source"), read("target")) else { return Vec::new() };
     let mut findings = Vec::new();
     for kind in kinds {
         // A type that is not in a dump may register its state in another way.
@@ -28,6 +31,37 @@ pub fn vmstate(source: &Value, dumps: &Value) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Of a dump, what it says of these types: a guest has a few of its thousand.
+struct Only<'a>(&'a BTreeSet<&'a str>);
+
+impl<'de> DeserializeSeed<'de> for Only<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, dump: D) -> Result<Value, D::Error> {
+        dump.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Only<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the output of `-dump-vmstate`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut types: A) -> Result<Value, A::Error> {
+        let mut found = Map::new();
+        while let Some(name) = types.next_key::<String>()? {
+            if self.0.contains(name.as_str()) {
+                found.insert(name, types.next_value()?);
+            } else {
+                types.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found.into())
+    }
 }
 
 fn compare(kind: &str, ours: &Value, theirs: &Value, outermost: bool, findings: &mut Vec<Finding>) {

@@ -19,8 +19,9 @@ pub mod api {
 
     /// Start a QEMU and connect to its monitor. Options: `qemu` (the binary; the host's own
     /// architecture if not given), `args` (one string with shell quoting, or an array), `name`,
-    /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB }`: how much memory
-    /// it writes to, and how many bytes a second, 0 for as fast as it can), `keep` (it outlives the script),
+    /// `guest` (`"heartbeat"`, or `#{ name: "heartbeat", memory: 64.MiB, rate: 16.MiB, beats: 1000 }`: how much memory
+    /// it writes to, how many bytes a second, 0 for as fast as it can, and how often it beats, 100 times a second if not
+    /// given), `keep` (it outlives the script),
     /// `monitor` (the address of a human monitor to open and use in place of QMP: `"telnet:127.0.0.1:4321"`),
     /// `directory` (one of `private_directory`, for QEMU to have), `cwd` (where its relative paths lead), `bare` (add nothing
     /// to `args` but a monitor).
@@ -103,7 +104,7 @@ fn place(to: &Dynamic) -> Result<Where> {
             hint: "such as `attach(4711)`, `attach(\"unix:/path\")`, `attach(#{ pid: 4711, hmp: \"telnet:127.0.0.1:1234\" })`".to_owned(),
         });
     };
-    let mut options = Options::new("attach", map.clone(), &["pid", "qmp", "hmp"])?;
+    let mut options = Options::new("attach", map.clone(), PLACE)?;
     let pid = match options.take("pid") {
         Some(pid) => Some(
             pid.as_int()
@@ -121,7 +122,12 @@ fn place(to: &Dynamic) -> Result<Where> {
     Ok(Where { pid, monitors })
 }
 
-const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
+/// The options of `attach`.
+pub const PLACE: &[&str] = &["pid", "qmp", "hmp"];
+/// The options of the built-in guest.
+pub const GUEST: &[&str] = &["name", "memory", "rate", "beats"];
+/// The options of `launch`.
+pub const KNOWN: &[&str] = &["qemu", "args", "name", "guest", "keep", "monitor", "directory", "cwd", "bare"];
 
 fn launch_options(session: &Session, options: Map) -> Result<Launch> {
     let mut options = Options::new("launch", options, KNOWN)?;
@@ -180,7 +186,7 @@ fn words(args: &Dynamic, options: &Options) -> Result<Vec<String>> {
 
 fn guest(given: &Dynamic, args: &[String], options: &Options) -> Result<Option<Heartbeat>> {
     let mut details = match given.as_map_ref() {
-        Ok(map) => Options::new("launch", map.clone(), &["name", "memory", "rate"])?,
+        Ok(map) => Options::new("launch", map.clone(), GUEST)?,
         Err(_) if given.is_unit() => return Ok(None),
         Err(_) => {
             let named = Map::from([("name".into(), given.clone())]);
@@ -200,5 +206,13 @@ fn guest(given: &Dynamic, args: &[String], options: &Options) -> Result<Option<H
     let memory = details.size("memory")?.unwrap_or(Heartbeat::MEMORY);
     let rate = details.size("rate")?.unwrap_or(Heartbeat::RATE);
     let ram = command_line::memory(args).map_err(|cause| options.error(cause))?;
-    Heartbeat::new(memory, rate, ram).map(Some).map_err(|cause| options.error(format!("`guest`: {cause}")))
+    let beats = match details.take("beats") {
+        Some(beats) => {
+            let wrong = || details.wrong("beats", "a number", beats.type_name());
+            beats.as_int().ok().and_then(|beats| u64::try_from(beats).ok()).ok_or_else(wrong)?
+        }
+        None => Heartbeat::BEATS,
+    };
+    let guest = Heartbeat::new(memory, rate, ram).and_then(|guest| guest.with_beats(beats));
+    guest.map(Some).map_err(|cause| options.error(format!("`guest`: {cause}")))
 }

@@ -86,8 +86,11 @@ pub mod api {
     }
 }
 
+/// The options of `verdict`.
+pub const COURSE: &[&str] = &["mode", "was", "switched", "ran", "waited"];
+
 fn course(course: Map) -> Result<(Mode, String, bool, bool)> {
-    let mut course = Options::new("verdict", course, &["mode", "was", "switched", "ran", "waited"])?;
+    let mut course = Options::new("verdict", course, COURSE)?;
     let (ran, waited) = (course.flag("ran")?, course.flag("waited")?);
     let switched = course.flag("switched")?;
     let before = course.string("was")?.unwrap_or_else(|| "running".to_owned());

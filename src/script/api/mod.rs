@@ -8,6 +8,7 @@ pub mod command;
 pub mod error;
 pub mod files;
 pub mod guest;
+pub mod job;
 pub mod launch;
 pub mod memory;
 pub mod migration;
@@ -30,6 +31,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::vm::Vm>("Vm");
     engine.register_type_with_name::<crate::vm::Pulse>("Pulse");
     engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
+    engine.register_type_with_name::<crate::host::Job>("Job");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for (_, _, module) in subjects() {
         engine.register_global_module(module.into());
@@ -50,6 +52,7 @@ pub fn subjects() -> Vec<(&'static str, &'static str, Module)> {
         subject!(error),
         subject!(files),
         subject!(guest),
+        subject!(job),
         subject!(launch),
         subject!(memory),
         subject!(migration),

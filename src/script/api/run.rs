@@ -105,12 +105,7 @@ pub mod api {
     pub fn run(ctx: NativeCallContext, program: &str, arguments: Array) -> ScriptResult<Map> {
         let args: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let effect = Effect::Start { program: program.to_owned(), args: args.clone() };
-        let output = Session::of(&ctx).perform(effect, host::run(program, &args))?;
-        Ok(Map::from([
-            ("status".into(), i64::from(output.status).into()),
-            ("stdout".into(), output.stdout.into()),
-            ("stderr".into(), output.stderr.into()),
-        ]))
+        Session::of(&ctx).perform(effect, host::run(program, &args)).map(super::left_behind)
     }
 
     /// An environment variable, or `()` if it is not set.
@@ -169,6 +164,15 @@ pub mod api {
     pub fn log(ctx: NativeCallContext, text: &str) {
         Session::of(&ctx).log(text);
     }
+}
+
+/// What a host command left behind, as a script sees it.
+pub(super) fn left_behind(output: host::Output) -> Map {
+    Map::from([
+        ("status".into(), i64::from(output.status).into()),
+        ("stdout".into(), output.stdout.into()),
+        ("stderr".into(), output.stderr.into()),
+    ])
 }
 
 /// A parameter's text as a value of the type that its default has.

@@ -28,6 +28,7 @@ fn engine() -> Engine {
             operation: "it".into(),
             timeout: Duration::from_secs(2),
             last: "no".into(),
+            said: Vec::new(),
         }
         .into())
     });

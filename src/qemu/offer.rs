@@ -112,6 +112,27 @@ impl Offer {
         entity.map(|entity| self.values_of(entity)).unwrap_or_default()
     }
 
+    /// The values that there are, and no others: only for what is nothing but one of them.
+    #[must_use]
+    pub fn choices(&self, command: &str, path: &[Step]) -> Option<Vec<String>> {
+        let entity = self.walk(self.arguments(command)?, path)?;
+        (entity["meta-type"] == "enum").then(|| self.values_of(entity))
+    }
+
+    /// The members that the object at the end of `path` cannot do without, whatever else it has.
+    #[must_use]
+    pub fn required(&self, command: &str, path: &[Step]) -> Vec<String> {
+        let entity = self.arguments(command).and_then(|entity| self.walk(entity, path));
+        let members = entity.and_then(|entity| entity["members"].as_array()).into_iter().flatten();
+        let required = members.filter(|it| it.get("name").is_some() && it.get("default").is_none());
+        match entity {
+            Some(entity) if entity["meta-type"] == "object" => {
+                required.map(|it| text(&it["name"]).to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The values that a member of a command's reply can have.
     #[must_use]
     pub fn reply_values(&self, command: &str, member: &str) -> Vec<String> {
