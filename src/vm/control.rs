@@ -116,6 +116,7 @@ impl Control {
                 operation: format!("asking vm `{vm}` for `{asked}`"),
                 timeout: limit,
                 last: "no answer".to_owned(),
+                said: Vec::new(),
             })
         })
     }
