@@ -161,7 +161,7 @@ pub struct Test {
     /// A value for what the recipes ask for by `param`
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub parameters: Vec<(String, String)>,
-    /// Write a report in JUnit's XML to this file
+    /// Write a report to this file, in the XML of `JUnit`
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Report in TAP, version 14

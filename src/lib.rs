@@ -13,11 +13,12 @@
 //!   entry), `engine`, `session` (one
 //!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
-//!   `diagnostic`, `nearest`.
+//!   `diagnostic`, `nearest`, `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
-//!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
+//!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one),
+//!   `offer` (what a QEMU says that it knows).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy), `plan` (what
 //!   differs between two ends, and the modes that they can do), `sample` (its figures at one moment).
 //! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and

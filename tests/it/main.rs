@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod scene;
 mod terminal;
 mod test;
 
@@ -10,6 +11,7 @@ mod check;
 mod cli;
 mod errors;
 mod examples;
+mod fault_table;
 mod faults;
 mod guards;
 mod guest;
