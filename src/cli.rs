@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::script::usage::Flag;
 use crate::units::parse_duration;
@@ -109,9 +110,38 @@ pub enum Command {
     },
     /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
     Doctor,
+    /// Explain what a script can call, and the shipped recipes
+    Doc(Doc),
+    /// Print a script that completes qhop's command line in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print qhop's manual page, or that of a subcommand
+    Man {
+        /// The subcommand
+        command: Option<String>,
+    },
     /// A recipe in place of a subcommand
     #[command(external_subcommand)]
     File(Vec<String>),
+}
+
+/// The options of `qhop doc`.
+#[derive(Debug, Args)]
+pub struct Doc {
+    /// A function (`launch`, `vm.hmp`), a subject or a shipped recipe; everything in short, if not given
+    #[arg(conflicts_with_all = ["html", "definitions"])]
+    pub name: Option<String>,
+    /// As Markdown
+    #[arg(long, conflicts_with_all = ["html", "definitions", "json"])]
+    pub markdown: bool,
+    /// Write a book of web pages into this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "definitions")]
+    pub html: Option<PathBuf>,
+    /// Write definitions for editors (`.d.rhai`) into this directory
+    #[arg(long, value_name = "DIR")]
+    pub definitions: Option<PathBuf>,
 }
 
 /// The options of `qhop check`.

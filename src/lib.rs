@@ -7,7 +7,9 @@
 //! - `lib`: this map; [`run`], the only place that prints an error.
 //! - [`cli`]: the command line as data.
 //! - [`commands`]: one file per subcommand.
-//! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `tokens`, `context` and
+//! - [`manual`]: what there is to call, for readers: at the `terminal`, as `markdown`, as a `book` of web pages, as
+//!   `definitions` for editors.
+//! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `context` and
 //!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
 //! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
 //!   entry), `engine`, `session` (one
@@ -44,6 +46,7 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod host;
+pub mod manual;
 pub mod migration;
 pub mod monitor;
 pub mod onlooker;

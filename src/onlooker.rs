@@ -56,6 +56,9 @@ pub struct Watch {
 
 #[derive(Default)]
 struct State {
+    /// Whether it has begun to send its guest.
+    sends: bool,
+    /// Whether it is asked for figures.
     samples: bool,
     over: bool,
     last: Option<Instant>,
@@ -81,11 +84,11 @@ impl Watch {
 
     fn sample(&self, reply: &Value) {
         let sample = Sample::read(reply, milliseconds(SystemTime::now()));
-        // Whoever asks a guest that nobody moves learns nothing.
-        if sample.status == "none" {
+        let mut state = self.state();
+        // Whoever asks a guest that nobody moves, or its target, learns nothing.
+        if !state.sends || sample.status == "none" {
             return;
         }
-        let mut state = self.state();
         state.last = Some(Instant::now());
         state.over = sample.is_over();
         drop(state);
@@ -94,7 +97,7 @@ impl Watch {
 
     fn start(&self) {
         let mut state = self.state();
-        state.over = false;
+        (state.sends, state.over) = (true, false);
         if !std::mem::replace(&mut state.samples, true) {
             let watch = self.clone();
             self.runtime.spawn(async move { watch.follow().await });

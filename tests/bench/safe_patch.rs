@@ -2,7 +2,7 @@
 //! beside that of the least that any client needs, in turns. And the guest that starts with private memory: slow once,
 //! fast ever after.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<f64> {
                 series.push(number(&patch[name])?);
             }
             peak = peak.max(number(&outcome["peak_kib"])?);
-            let pair = recipe(lab, [&lab.old, &lab.new].map(|path| path.as_path()), "shared", mib);
+            let pair = recipe(lab, [&lab.old, &lab.new].map(PathBuf::as_path), "shared", mib);
             series[4].push(by_minimal_client(pair, "shared")?.blackout_ms);
         }
     }
@@ -58,12 +58,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<f64> {
         let [whole, _, _, blackout, least] = medians;
         report.row(&[&[format!("{mib} MiB")], &medians.map(|figure| format!("{figure:.1} ms"))[..]].concat());
         report.target(&format!("all of a live patch of {mib} MiB"), whole, WHOLE, " ms");
-        report.target(
-            &format!("its blackout beside the minimal client's"),
-            blackout / least,
-            OF_MINIMAL,
-            "×",
-        );
+        report.target("its blackout beside the minimal client's", blackout / least, OF_MINIMAL, "×");
         wholes.push(whole);
     }
     report.target("all of a live patch of 8 GiB beside one of 512 MiB", wholes[1] / wholes[0], FLAT, "×");

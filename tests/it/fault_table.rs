@@ -54,7 +54,7 @@ fn struck(scene: &Scene, environment: &[(&str, &str)]) -> (String, i32) {
 }
 
 /// The guest as it is afterwards: the name of the QEMU that it runs in, if one does. It is whole there.
-fn whereabouts(scene: &Scene) -> Option<String> {
+pub fn whereabouts(scene: &Scene) -> Option<String> {
     let pids = scene.alive().join(", ");
     let look = format!(
         r#"let found = ();

@@ -7,8 +7,10 @@ mod terminal;
 mod test;
 
 mod attach;
+mod broken_link;
 mod check;
 mod cli;
+mod doc;
 mod errors;
 mod examples;
 mod fault_table;

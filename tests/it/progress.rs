@@ -27,7 +27,7 @@ fn on_a_terminal_a_migration_is_a_line_that_makes_way_and_is_gone_in_the_end() {
     let mut terminal = Terminal::run(slow(), &[]);
     let above = |screen: &str| {
         let lines: Vec<&str> = screen.trim_end().lines().collect();
-        let (last, lines) = lines.split_last().unwrap();
+        let Some((last, lines)) = lines.split_last() else { return false };
         let is_progress = last.starts_with("source: active, ") && last.contains(" left, ");
         is_progress && !lines.is_empty() && lines.iter().all(|line| line.starts_with("line "))
     };

@@ -8,7 +8,9 @@ cat >"$place/patch.rhai" <<'RECIPE'
 //! Move a running guest into a newer QEMU, while it runs.
 let vm = launch(#{ name: "web1", qemu: param("from", "the QEMU that it runs in"), guest: "heartbeat", args: "-m 512" });
 let to = param("to", "the QEMU to move to");
-let outcome = live_patch(vm, #{ qemu: to, name: "web1-new", mode: "postcopy" });
+// Slowly, or all of it is there before the switch.
+let slow = #{ "max-bandwidth": 48.MiB };
+let outcome = live_patch(vm, #{ qemu: to, name: "web1-new", mode: "postcopy", parameters: slow });
 outcome.target.check_memory();
 print(`on ${outcome.target.version} after a blackout of ${outcome.blackout_ms} ms, memory intact`);
 RECIPE
