@@ -66,6 +66,11 @@ impl Control {
         reply
     }
 
+    /// Run one QMP command that only asks, without telling the witness.
+    pub async fn peek(&self, vm: &str, command: &str) -> Result<Value> {
+        self.to.execute(vm, command, json!({})).await
+    }
+
     /// Run one QMP command out of band; over a human monitor there is nothing better than a line of its own.
     pub async fn execute_oob(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
         let noted = self.noted(&arguments);

@@ -76,6 +76,7 @@ fn slow_once_and_fast_ever_after() {
         let vm = guest(older, "-m 128");
         let outcome = live_patch(vm, #{ qemu: newer, memory: "shared" });
         check(outcome, "postcopy");
+        assert(outcome.findings.some(|finding| finding.subject == "memory"), "the price is said");
         for round in 0..10 {
             outcome = live_patch(outcome.target, #{ qemu: newer });
             check(outcome, "shared");
