@@ -101,7 +101,6 @@ fn a_link_that_breaks_before_the_switch() {
         ("shared", Fault::Cut, 20_000),
         ("precopy", Fault::Cut, 1),
         ("precopy", Fault::Cut, 1_000_000),
-        ("postcopy", Fault::Cut, 1),
     ] {
         let (said, code) = migrate(mode, fault, after, "source");
         assert!(code == 1 && said.contains("the guest is safe: `source` is running"), "{said}");
