@@ -59,6 +59,10 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut fault: Option<(Fault, usi
     let _ = to.shutdown(Shutdown::Both);
 }
 
+/// More than is sent before the switch, and the target has begun by then: cut off earlier, in the switch itself, it ends, and
+/// QEMU (before 10.2) has lost the guest.
+const AFTER: usize = 12_000_000;
+
 /// A source and a target that outlive their script, and a link between them that goes wrong.
 fn scene(mode: &str, fault: Fault, after: usize, then: &str) -> Scene {
     let port = free_port();
@@ -71,7 +75,7 @@ let source = launch(#{{ name: "source", guest: guest, keep: true, args: memory }
 source.wait_for_output("beat", 30.s);
 let target = launch(#{{ name: "target", guest: guest, keep: true, args: memory + " -incoming tcp:127.0.0.1:{port}" }});
 let link = "tcp:127.0.0.1:{link}";
-let slow = #{{ "max-bandwidth": 4.MiB, "max-postcopy-bandwidth": 64.MiB }};
+let slow = #{{ "max-bandwidth": 1.MiB, "max-postcopy-bandwidth": 64.MiB }};
 {then}"#
     );
     Scene { test: Test::new().recipe(&recipe) }
@@ -97,10 +101,8 @@ fn a_link_that_breaks_before_the_switch() {
         ("shared", Fault::Cut, 20_000),
         ("precopy", Fault::Cut, 1),
         ("precopy", Fault::Cut, 1_000_000),
-        ("postcopy", Fault::Cut, 1),
     ] {
         let (said, code) = migrate(mode, fault, after, "source");
-        println!("{mode} {fault:?} {after} {code} {said}");
         assert!(code == 1 && said.contains("the guest is safe: `source` is running"), "{said}");
     }
 }
@@ -109,7 +111,6 @@ fn a_link_that_breaks_before_the_switch() {
 fn a_link_that_falls_silent_before_the_switch() {
     for (mode, after) in [("shared", 20_000), ("precopy", 1_000_000)] {
         let (said, code) = migrate(mode, Fault::Silent, after, "source");
-        println!("{mode} {after} {code} {said}");
         assert!(said.contains("made no progress for 2 s"), "{said}");
         assert!(code == 6 && said.contains("the guest is safe: `source` is running"), "{said}");
     }
@@ -118,8 +119,7 @@ fn a_link_that_falls_silent_before_the_switch() {
 #[test]
 fn a_postcopy_whose_link_breaks_is_given_a_new_one() {
     for fault in [Fault::Cut, Fault::Silent] {
-        let (said, code) = migrate("postcopy", fault, 4_000_000, "target");
-        println!("{fault:?} {code} {said}");
+        let (said, code) = migrate("postcopy", fault, AFTER, "target");
         assert!(code == 0 && said.contains("; the postcopy is given a new link\n"), "{said}");
     }
 }
@@ -139,7 +139,7 @@ source.wait_for_migration("postcopy-paused", 30.s);
 #[test]
 fn a_postcopy_whose_link_broke_is_recovered_by_hand() {
     let then = format!("{BY_HAND}print(recover(source, target).mode);");
-    let scene = scene("postcopy", Fault::Cut, 4_000_000, &then);
+    let scene = scene("postcopy", Fault::Cut, AFTER, &then);
     let output = scene.test.output();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "postcopy\n", "{output:?}");
     assert_eq!(whereabouts(&scene).as_deref(), Some("target"));
@@ -150,10 +150,9 @@ fn a_postcopy_whose_source_is_gone_is_lost() {
     let then = format!(
         "{BY_HAND}source.kill();\nlet error = assert_throws(|| recover(source, target), \"migration\");\nprint(error.message);\nprint(error.outlook);"
     );
-    let scene = scene("postcopy", Fault::Cut, 4_000_000, &then);
+    let scene = scene("postcopy", Fault::Cut, AFTER, &then);
     let output = scene.test.output();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    println!("{said}");
     assert!(
         said.contains("the guest is lost: part of its memory was on `source`, which is gone"),
         "{output:?}"
@@ -167,7 +166,7 @@ fn a_postcopy_whose_link_broke_is_recovered_from_the_record() {
         r#"step("agree", #{{ source: source, target: target, was: "running", mode: "postcopy", keep_source: false }});
 {BY_HAND}step("switch", #{{ source: source, target: target }});"#
     );
-    let scene = scene("postcopy", Fault::Cut, 4_000_000, &then);
+    let scene = scene("postcopy", Fault::Cut, AFTER, &then);
     let output =
         scene.test.command().env("LD_PRELOAD", striker()).env("STRIKE_STEP", "switch").output().unwrap();
     assert_eq!(output.status.signal(), Some(9), "{output:?}");
