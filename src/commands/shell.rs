@@ -25,6 +25,7 @@ pub fn completions(shell: Shell) -> Result<u8, Failure> {
     for (subcommand, argument, values) in [
         ("new", "recipe", named(&recipes)),
         ("run", "words", named(&recipes)),
+        ("check", "recipes", named(&recipes)),
         ("doc", "name", named(&names)),
     ] {
         command = command.mut_subcommand(subcommand, |it| it.mut_arg(argument, |it| it.value_parser(values)));
