@@ -99,7 +99,8 @@ fn read(engine: &Engine, standard: bool) -> Vec<Function> {
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let all = metadata["functions"].as_array().cloned().unwrap_or_default();
     let mut functions: Vec<Function> =
-        all.iter().map(function).filter(|function| !is_internal(&function.name)).collect();
+        all.iter().filter(|it| it["access"] != "private").map(function).collect();
+    functions.retain(|function| !is_internal(&function.name));
     functions.sort_by(|a, b| (&a.name, &a.signature).cmp(&(&b.name, &b.signature)));
     functions
 }

@@ -232,6 +232,23 @@ the guest is untouched: `guest` is running",
     .run();
 }
 
+/// What a name of the library's means must not depend on who called it first.
+#[test]
+fn a_patch_after_one_that_failed() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        for failure in 0..3 {
+            assert_throws(|| live_patch(vm, #{ qemu: newer, mode: "shared" }), "refused");
+            assert_throws(|| rehearse(vm, #{ qemu: "no-such-qemu" }), "rehearsal");
+            rehearse(vm, #{ qemu: newer });
+        }
+        check(live_patch(vm, #{ qemu: newer, memory: "shared" }), "postcopy");
+        "#,
+    )
+    .run();
+}
+
 /// The pair that loses its guest by the classic recipe, at its firmware prompt.
 const PSERIES: &str = r#"
     let args = "-nodefaults -machine pseries-7.2 -accel tcg -m 512,slots=4,maxmem=2G -smp 2,maxcpus=4 -serial null";
