@@ -64,6 +64,8 @@ fn a_guest_with_private_memory_moves_by_postcopy() {
         let outcome = live_patch(vm, #{ qemu: newer });
         check(outcome, "postcopy");
         assert_eq(outcome.rehearsal.how, "copy");
+        let capabilities = outcome.target.qmp("query-migrate-capabilities");
+        assert(capabilities.some(|one| one.capability == "postcopy-preempt" && one.state), "its requests overtake the rest");
         "#,
     )
     .run();

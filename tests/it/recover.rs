@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::scene::{Scene, striker};
+use crate::test::Ended;
 
 /// A guest that moves; `%MEMORY%` and `%MODE%` are to be filled in.
 const MOVE: &str = r#"
@@ -204,9 +205,9 @@ step("file", #{ path: "/no/such/file" });"#;
 fn a_run_that_goes_on_is_left_alone() {
     let scene =
         Scene::new("launch(#{ name: \"guest\", guest: \"heartbeat\" }); print(\"up\"); sleep(10.min);");
-    let mut qhop = scene.test.command().stdout(Stdio::piped()).spawn().unwrap();
+    let mut qhop = Ended(scene.test.command().stdout(Stdio::piped()).spawn().unwrap());
     let mut up = [0; 2];
-    std::io::Read::read_exact(qhop.stdout.as_mut().unwrap(), &mut up).unwrap();
+    std::io::Read::read_exact(qhop.0.stdout.as_mut().unwrap(), &mut up).unwrap();
     assert_eq!(scene.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0));
     let runs = std::fs::read_dir(scene.test.directory().join("state/qhop/runs")).unwrap();
     let run = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).max().unwrap();
@@ -214,14 +215,15 @@ fn a_run_that_goes_on_is_left_alone() {
     assert_eq!(code, 5);
     assert!(said.starts_with(&format!(
         "error: run `{run}` cannot be recovered: its qhop (process {}) lives",
-        qhop.id()
+        qhop.0.id()
     )));
     let (listed, _) = scene.says(&["ps"]);
-    let line = listed.lines().find(|line| line.starts_with("guest ")).unwrap();
-    assert!(line.contains(&format!("`qhop` (pid {})", qhop.id())), "{listed}");
+    // It lists those of every run on this machine.
+    let here = scene.test.directory().to_str().unwrap();
+    let line = listed.lines().find(|line| line.contains(here)).unwrap();
+    assert!(line.contains(&format!("`qhop` (pid {})", qhop.0.id())), "{listed}");
     assert!(!listed.contains("did not come to its end"), "{listed}");
-    kill_process(Pid::from_child(&qhop), Signal::KILL).unwrap();
-    qhop.wait().unwrap();
+    drop(qhop);
     let (listed, _) = scene.says(&["ps", "--json"]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let guests = listed["outcome"]["guests"].as_array().unwrap();
