@@ -2,10 +2,11 @@
 
 LAB := target/lab
 QHOP := target/release/qhop
+BOOK := target/doc-book
 OLD := $(LAB)/bin/qemu-7.2-system-x86_64
 NEW := $(LAB)/bin/qemu-10.0-system-x86_64
 
-.PHONY: demo test lint bench doc release lab
+.PHONY: demo test lint bench doc rustdoc release lab
 
 ## Move the built-in guest from one QEMU into another while it runs.
 demo: release
@@ -33,6 +34,10 @@ lint:
 bench: release lab
 	tests/bench/run.sh $(LAB)
 
-## The API documentation of the library.
+## The manual as a book of web pages: every function of the script API, every recipe, the command line.
 doc:
+	@cargo run --quiet -- doc --html $(BOOK)
+
+## The documentation of the program's own modules.
+rustdoc:
 	cargo doc --no-deps --quiet

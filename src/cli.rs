@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::script::usage::Flag;
 use crate::units::parse_duration;
@@ -42,6 +43,9 @@ pub struct Common {
     /// Keep no record of the run: if qhop dies in it, nothing can be recovered
     #[arg(long, global = true)]
     pub no_record: bool,
+    /// Write a report of the run, a page for a browser, however it ends
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// End the recipe, or each test, after so long, as Ctrl-C would: `90s`, `5min`
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -106,9 +110,38 @@ pub enum Command {
     },
     /// Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory
     Doctor,
+    /// Explain what a script can call, and the shipped recipes
+    Doc(Doc),
+    /// Print a script that completes qhop's command line in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print qhop's manual page, or that of a subcommand
+    Man {
+        /// The subcommand
+        command: Option<String>,
+    },
     /// A recipe in place of a subcommand
     #[command(external_subcommand)]
     File(Vec<String>),
+}
+
+/// The options of `qhop doc`.
+#[derive(Debug, Args)]
+pub struct Doc {
+    /// A function (`launch`, `vm.hmp`), a subject or a shipped recipe; everything in short, if not given
+    #[arg(conflicts_with_all = ["html", "definitions"])]
+    pub name: Option<String>,
+    /// As Markdown
+    #[arg(long, conflicts_with_all = ["html", "definitions", "json"])]
+    pub markdown: bool,
+    /// Write a book of web pages into this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "definitions")]
+    pub html: Option<PathBuf>,
+    /// Write definitions for editors (`.d.rhai`) into this directory
+    #[arg(long, value_name = "DIR")]
+    pub definitions: Option<PathBuf>,
 }
 
 /// The options of `qhop check`.
@@ -158,7 +191,7 @@ pub struct Test {
     /// A value for what the recipes ask for by `param`
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub parameters: Vec<(String, String)>,
-    /// Write a report in JUnit's XML to this file
+    /// Write a report to this file, in the XML of `JUnit`
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Report in TAP, version 14
@@ -190,6 +223,9 @@ impl Common {
         self.no_record |= later.common.no_record;
         self.verbose += later.common.verbose;
         self.timeout = later.common.timeout.or(self.timeout);
+        if later.common.report.is_some() {
+            self.report.clone_from(&later.common.report);
+        }
         if later.common.color != Color::Auto {
             self.color = later.common.color;
         }
@@ -197,10 +233,11 @@ impl Common {
 }
 
 /// What `Words` reads: qhop's own options may stand among a recipe's words.
-pub const OWN_FLAGS: [Flag; 8] = [
+pub const OWN_FLAGS: [Flag; 9] = [
     Flag { name: "--json", takes_value: false },
     Flag { name: "--color", takes_value: true },
     Flag { name: "--no-record", takes_value: false },
+    Flag { name: "--report", takes_value: true },
     Flag { name: "--verbose", takes_value: false },
     Flag { name: "-v", takes_value: false },
     Flag { name: "-vv", takes_value: false },

@@ -7,23 +7,28 @@
 //! - `lib`: this map; [`run`], the only place that prints an error.
 //! - [`cli`]: the command line as data.
 //! - [`commands`]: one file per subcommand.
-//! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `tokens`, `context` and
+//! - [`manual`]: what there is to call, for readers: at the `terminal`, as `markdown`, as a `book` of web pages, as
+//!   `definitions` for editors.
+//! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `context` and
 //!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
 //! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
 //!   entry), `engine`, `session` (one
 //!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
-//!   `diagnostic`, `nearest`.
+//!   `diagnostic`, `nearest`, `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
-//!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one).
+//!   `command_line`, `arguments` (read as QEMU reads them), `monitors` (which they open), `guest` (the built-in one),
+//!   `offer` (what a QEMU says that it knows).
 //! - [`migration`]: `state` (who has the guest, what is allowed), `explain` (message → cause → remedy), `plan` (what
-//!   differs between two ends, and the modes that they can do).
+//!   differs between two ends, and the modes that they can do), `sample` (its figures at one moment).
 //! - [`monitor`]: a monitor over a socket: `Monitor` (QMP) and `Human`, `probe` (which of the two answers), `qmp` and
 //!   `hmp` (bytes ↔ messages; `tree`: the devices), `translation` (QMP commands for a human monitor), `address`, `events`.
 //! - [`record`]: what a run notes of itself, so that another qhop can finish or undo what it did: `steps` (must not
 //!   fail), `log` (may have gaps), `store` (where they are), `run` (what one says).
+//! - [`onlooker`]: what is told of a run while it goes on; [`report`]: that as a page: `account` (what is kept of it),
+//!   `course` (one migration), `timeline` (its drawing), `page`; `progress` (a migration as a line of a terminal).
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
@@ -41,11 +46,14 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod host;
+pub mod manual;
 pub mod migration;
 pub mod monitor;
+pub mod onlooker;
 pub mod qemu;
 pub mod record;
 pub mod repl;
+pub mod report;
 pub mod script;
 pub mod units;
 pub mod vm;

@@ -5,4 +5,5 @@
 
 pub mod explain;
 pub mod plan;
+pub mod sample;
 pub mod state;

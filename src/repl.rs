@@ -6,7 +6,6 @@ mod commands;
 mod complete;
 mod context;
 mod helper;
-mod highlight;
 mod history;
 mod input;
 mod manual;
@@ -14,7 +13,6 @@ mod notices;
 mod obey;
 mod options;
 mod save;
-mod tokens;
 mod watch;
 
 use std::io::{Write, stderr, stdout};

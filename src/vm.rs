@@ -45,6 +45,18 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Vm(Arc<Inner>);
 
+/// A `Vm` that is not held: whoever looks on must not keep it from ending.
+#[derive(Debug, Clone)]
+pub struct WeakVm(std::sync::Weak<Inner>);
+
+impl WeakVm {
+    /// The `Vm`, if somebody still holds it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Vm> {
+        self.0.upgrade().map(Vm)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     name: String,
@@ -165,6 +177,17 @@ impl Vm {
             reply = self.qmp("query-migrate", json!({})).await?;
         }
         Ok(reply)
+    }
+
+    /// The reply of `query-migrate`, for an onlooker: no witness is told.
+    pub async fn peek_migration(&self) -> Result<Value> {
+        self.0.control.peek(self.name(), "query-migrate").await
+    }
+
+    /// The same `Vm`, without holding it.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakVm {
+        WeakVm(Arc::downgrade(&self.0))
     }
 
     /// What it is in a migration, as far as it answers within `PATIENCE`.

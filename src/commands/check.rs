@@ -69,7 +69,7 @@ fn offer(qemu: &str, common: &Common) -> Result<Offer, Failure> {
     let (runtime, session) = run::start()?;
     session.set_parameters([("qemu".to_owned(), qemu.to_owned())].into());
     let script = Script::load(session.clone(), Source::expression(ASK))?;
-    let quiet = Common { no_record: true, ..common.clone() };
+    let quiet = Common { no_record: true, report: None, ..common.clone() };
     let end = run::evaluate(&runtime, &session, script, &quiet).map_err(|failure| Failure {
         // The line is ours.
         place: None,

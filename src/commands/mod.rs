@@ -2,12 +2,15 @@
 //! for them.
 
 mod check;
+mod doc;
 mod eval;
 mod list;
+mod progress;
 mod ps;
 mod recover;
 mod repl;
 mod run;
+mod shell;
 mod test;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -34,6 +37,9 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
             recover::recover(run.as_deref(), recover::Manner { dry_run, end }, &common)
         }
         Command::New { recipe } => list::new(&recipe),
+        Command::Doc(options) => doc::doc(&options, &common),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { command } => shell::man(command.as_deref()),
     };
     (common, result)
 }

@@ -16,7 +16,7 @@ pub fn ps(common: &Common) -> Result<u8, Failure> {
     let (runtime, session) = run::start()?;
     let script = Script::load(session.clone(), Source::expression("guests()"))?;
     // It starts nothing: there is nothing to be recorded.
-    let quiet = Common { no_record: true, ..common.clone() };
+    let quiet = Common { no_record: true, report: None, ..common.clone() };
     let guests = match run::evaluate(&runtime, &session, script, &quiet)? {
         End::Value(value) => value.json,
         end => return run::finish(end, common),

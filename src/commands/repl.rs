@@ -36,6 +36,11 @@ pub fn repl(words: &[String], common: &mut Common) -> Result<u8, Failure> {
             hint: "each wait has one of its own".to_owned(),
         }));
     }
+    if common.report.is_some() {
+        let message = "a session has no `--report`".to_owned();
+        let hint = "`:save` it as a recipe, and `qhop run --report`".to_owned();
+        return Err(Failure::from(&Error::Usage { message, hint }));
+    }
     record(&session, "repl", common);
     let interactive = stdin().is_terminal() && stdout().is_terminal() && !common.json;
     let coloured = coloured(common, stdout().is_terminal());

@@ -14,16 +14,19 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::list::unknown;
 use super::print;
+use super::progress::Progress;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
+use crate::onlooker::Onlooker;
 use crate::qemu::process::cause;
 use crate::record::Record;
-use crate::script::diagnostic::Failure;
+use crate::report::{Ending, Report};
+use crate::script::diagnostic::{Failure, Palette};
 use crate::script::interrupt::Interrupt;
 use crate::script::nearest::did_you_mean;
 use crate::script::recipe::{self, Source};
 use crate::script::runner::{End, Script};
-use crate::script::session::{Output, Session};
+use crate::script::session::{Output, Session, Sink};
 use crate::script::usage;
 
 /// Run a recipe: its name, path, or `-`, and its words.
@@ -109,22 +112,69 @@ pub fn evaluate(
     script: Script,
     common: &Common,
 ) -> Result<End, Failure> {
-    trace(common.verbose, std::io::stderr);
-    let json = common.json;
-    session.set_output(Output {
-        // With `--json`, standard output belongs to the one object.
-        print: Arc::new(move |text| {
-            if json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") }
-        }),
-        log: Arc::new(|text| writeln!(std::io::stderr(), "{text}")),
-    });
+    let progress = Progress::new(common);
+    let report = common.report.as_deref().map(|path| Report::at(path, script.name(), script.text()));
+    let report =
+        report.transpose().map_err(|error| usage_error(&error.to_string(), "nothing was started"))?;
+    trace(common.verbose, progress.clone());
+    session.set_output(output(&progress, report.as_ref(), common.json));
+    if report.is_some() || progress.is_on() {
+        session.set_onlooker(onlooker(progress.clone(), report.clone()));
+    }
     record(session, script.name(), common);
     let interrupt = session.interrupt().clone();
     watch(runtime, move |cause| interrupt.raise(cause))?;
     if let Some(limit) = common.timeout {
         end_after(runtime, session.interrupt(), limit, "the recipe");
     }
-    script.run()
+    let end = script.run();
+    progress.end();
+    if let Some(report) = report {
+        // The run is what it is: its exit code says what became of the guests.
+        if let Err(error) = report.write(&ending(&end)) {
+            let _ = writeln!(std::io::stderr(), "warning: there is no report: {error}");
+        }
+    }
+    end
+}
+
+fn output(progress: &Progress, report: Option<&Report>, json: bool) -> Output {
+    let sink = |to_people: bool| -> Arc<Sink> {
+        let (progress, report) = (progress.clone(), report.cloned());
+        Arc::new(move |text: &str| {
+            if let Some(report) = &report {
+                report.said(text);
+            }
+            progress.above(|| {
+                if to_people {
+                    writeln!(std::io::stderr(), "{text}")
+                } else {
+                    writeln!(std::io::stdout(), "{text}")
+                }
+            })
+        })
+    };
+    // With `--json`, standard output belongs to the one object.
+    Output { print: sink(json), log: sink(true) }
+}
+
+fn onlooker(progress: Progress, report: Option<Report>) -> Onlooker {
+    Arc::new(move |told| {
+        progress.hear(told);
+        if let Some(report) = &report {
+            report.hear(told);
+        }
+    })
+}
+
+/// How a run ended, for its report.
+fn ending(end: &Result<End, Failure>) -> Ending {
+    match end {
+        Ok(End::Value(value)) => Ending::Well(value.text.clone()),
+        Ok(End::Exit(code)) => Ending::Early(format!("exit {code}")),
+        Ok(End::Skipped(reason)) => Ending::Early(format!("skipped: {reason}")),
+        Err(failure) => Ending::Badly(failure.render(&Palette::default()), failure.code),
+    }
 }
 
 /// The failure of what never fails.

@@ -48,7 +48,7 @@ pub fn test(asked: &Test, common: &Common) -> Result<u8, Failure> {
     }
     let mut cases: Vec<Case> = Vec::with_capacity(count);
     let mut broken = Ok(());
-    stage.run(&runtime, tasks, |case| {
+    stage.run(&runtime, &tasks, |case| {
         let text = if asked.tap {
             tap::point(cases.len() + 1, &case)
         } else if common.json {

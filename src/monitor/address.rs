@@ -67,7 +67,8 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } => ("tcp", host, port),
             Self::Telnet { host, port } => ("telnet", host, port),
         };
-        if host.contains(':') {
+        let host = escape(host);
+        if host.contains(':') || host.starts_with('[') {
             write!(f, "{kind}:[{host}]:{port}")
         } else {
             write!(f, "{kind}:{host}:{port}")
@@ -254,6 +255,8 @@ mod tests {
             "unix:@a,tight=off",
             "tcp:localhost:1",
             "tcp:[fe80::1]:65535",
+            "tcp:,,:1",
+            "tcp:[[]]:1",
             "telnet:h:23",
         ] {
             let address = parse(text).unwrap();

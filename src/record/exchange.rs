@@ -24,7 +24,8 @@ pub enum Exchange<'a> {
 
 impl Exchange<'_> {
     /// The line of the log.
-    pub(super) fn line(self, vm: &str) -> String {
+    #[must_use]
+    pub fn line(self, vm: &str) -> String {
         let vm = Value::from(vm);
         let outcome = |word: &str, reply: Result<String, &Error>| match reply {
             Ok(reply) => format!("\"{word}\":{reply}"),

@@ -2,8 +2,8 @@
 //!
 //! Pure: it reads words, and knows no names but those in the text.
 
-use super::tokens::{Kind, Token, tokens};
 use crate::qemu::offer::Step;
+use crate::script::tokens::{Kind, Token, tokens};
 
 /// What a completion at the cursor would complete. `start` is where its word starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

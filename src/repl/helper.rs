@@ -11,10 +11,10 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
 use super::complete::{Completion, Knowledge, complete};
-use super::highlight::highlight;
-use super::tokens::ends_in_comment;
 use super::watch::Offers;
 use crate::script::entry::is_complete;
+use crate::script::highlight::highlight;
+use crate::script::tokens::ends_in_comment;
 
 /// Answers from what the session has told it last.
 pub struct Assistant {

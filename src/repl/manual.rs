@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use super::commands::NAMES;
 use crate::error::Error;
+use crate::manual::terminal::{Look, function};
+use crate::manual::{bare, is_meant};
 use crate::script::help::Function;
 use crate::script::nearest::did_you_mean;
 
@@ -27,17 +29,22 @@ pub fn overview() -> String {
 ///
 /// # Errors
 /// `Usage` if there is none.
-pub fn of(name: &str, functions: &[Function], own: &[(String, Vec<String>)]) -> Result<String, Error> {
-    let bare = name.rsplit('.').next().unwrap_or(name).trim_end_matches("()");
-    let is_meant = |it: &&Function| it.name == bare || it.name.strip_prefix("get$") == Some(bare);
-    let mut parts: Vec<String> = functions.iter().filter(is_meant).map(described).collect();
+pub fn of(
+    name: &str,
+    functions: &[Function],
+    own: &[(String, Vec<String>)],
+    look: Look,
+) -> Result<String, Error> {
+    let bare = bare(name);
+    let meant = functions.iter().filter(|it| is_meant(it, name));
+    let mut parts: Vec<String> = meant.map(|it| function(it, look)).collect();
     let own_ones = own.iter().filter(|(name, _)| name == bare);
     parts.extend(
         own_ones.map(|(name, parameters)| format!("{name}({}), defined here", parameters.join(", "))),
     );
     parts.dedup();
     if parts.is_empty() {
-        let names = functions.iter().map(|it| it.name.trim_start_matches("get$"));
+        let names = functions.iter().map(Function::bare_name);
         let names = names.chain(own.iter().map(|(name, _)| name.as_str()));
         let hint = match did_you_mean(bare, names) {
             hint if hint.is_empty() => "Tab shows the names that there are".to_owned(),
@@ -48,42 +55,20 @@ pub fn of(name: &str, functions: &[Function], own: &[(String, Vec<String>)]) -> 
     Ok(parts.join("\n\n"))
 }
 
-fn described(function: &Function) -> String {
-    let mut text = function.shown.replace("get$", "");
-    if function.name.starts_with("get$") {
-        text = text.trim_end_matches("()").to_owned();
-    }
-    for part in [&function.doc].into_iter().chain(&function.examples).filter(|part| !part.is_empty()) {
-        text.push_str("\n\n");
-        for line in part.lines() {
-            let _ = writeln!(text, "  {line}");
-        }
-        text.truncate(text.trim_end().len());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manual::tests::function;
 
     #[test]
     fn functions_are_explained() {
-        let function = Function {
-            name: "halt".into(),
-            signature: String::new(),
-            shown: "vm.halt(now: bool)".into(),
-            on: "Vm".into(),
-            arguments: 2,
-            returns: String::new(),
-            doc: "Stop it.\nReally.".into(),
-            examples: vec!["vm.halt(true);".into()],
-        };
+        let function = function("halt", "", "vm.halt(now: bool)", "");
         let own = [("mine".to_owned(), vec!["x".to_owned()])];
-        let text = "vm.halt(now: bool)\n\n  Stop it.\n  Really.\n\n  vm.halt(true);";
-        assert_eq!(of("vm.halt", std::slice::from_ref(&function), &own).as_deref(), Ok(text));
-        assert_eq!(of("mine", &[], &own).as_deref(), Ok("mine(x), defined here"));
-        assert_eq!(of("hal", &[function], &own).unwrap_err().hint(), "did you mean `halt`?");
+        let look = Look { width: 80, coloured: false };
+        let text = "vm.halt(now: bool)\n\n  Stop *it*, with `vm.halt`. Really. And more.\n\n  vm.halt(true);";
+        assert_eq!(of("vm.halt", std::slice::from_ref(&function), &own, look).as_deref(), Ok(text));
+        assert_eq!(of("mine", &[], &own, look).as_deref(), Ok("mine(x), defined here"));
+        assert_eq!(of("hal", &[function], &own, look).unwrap_err().hint(), "did you mean `halt`?");
     }
 
     #[test]

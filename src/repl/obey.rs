@@ -7,6 +7,7 @@ use super::commands::Command;
 use super::input::Said;
 use super::save::{self, recipe};
 use super::{Next, Repl, manual, say, width};
+use crate::manual::terminal::Look;
 use crate::script::diagnostic::Failure;
 use crate::script::dialogue::Guest;
 use crate::script::gate::Effect;
@@ -20,7 +21,8 @@ impl Repl {
             Command::Help(None) => say(&manual::overview()),
             Command::Help(Some(name)) => {
                 let functions = self.known.lock().unwrap_or_else(PoisonError::into_inner).api.clone();
-                match manual::of(&name, &functions, &self.dialogue.own_functions()) {
+                let look = Look { width: width(), coloured: self.settings.coloured };
+                match manual::of(&name, &functions, &self.dialogue.own_functions(), look) {
                     Ok(text) => say(&text),
                     Err(error) => return self.complain(&Failure::from(&error)),
                 }

@@ -5,9 +5,9 @@
 use std::fs;
 use std::io::{Error as IoError, ErrorKind};
 
-use super::tokens::{Kind, boundaries, tokens};
 use crate::error::{Error, Result};
 use crate::qemu::process::cause;
+use crate::script::tokens::{Kind, boundaries, tokens};
 
 /// What was typed, and how far it went.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -218,7 +218,7 @@ impl Dialogue {
     /// The QEMUs, each with its state if it tells it soon.
     #[must_use]
     pub fn guests(&self) -> Vec<Guest> {
-        const PATIENCE: Duration = Duration::from_millis(500);
+        const PATIENCE: Duration = Duration::from_secs(2);
         let session = self.session();
         let state = |vm: &Vm| {
             if let Some(ended) = vm.ended() {

@@ -49,7 +49,7 @@ pub fn build(session: &Session, sources: &Sources, resolver: Resolver) -> Engine
         sources.add(&name, text);
     }
     let library = library::compile(&engine);
-    engine.register_global_module(library.into());
+    engine.register_global_module(library);
     engine
 }
 

@@ -63,6 +63,8 @@ fn unwind<'e>(mut error: &'e EvalAltResult, script: &Script) -> (Vec<Frame>, &'e
                 function = if is_closure(name) { "closure".to_owned() } else { name.clone() };
                 file = match source.as_str() {
                     _ if name == "eval" => EVALUATED.to_owned(),
+                    // Rhai says who calls it.
+                    _ if is_library_s(name, script) => library::NAME.to_owned(),
                     "" => file,
                     source if belongs_to_recipe(name, source, script) => script.file.to_owned(),
                     source => source.to_owned(),
@@ -89,6 +91,12 @@ fn belongs_to_recipe(name: &str, source: &str, script: &Script) -> bool {
     let mut functions = script.ast.into_iter().flat_map(AST::iter_functions);
     let is_known_there = || (script.text)(source).is_some_and(|text| text.contains(&format!("fn {name}(")));
     source != script.file && functions.any(|it| it.name == name) && (is_closure(name) || !is_known_there())
+}
+
+/// Whether a function is the standard library's, and not one of the recipe's with another number of parameters.
+fn is_library_s(name: &str, script: &Script) -> bool {
+    let mut functions = script.ast.into_iter().flat_map(AST::iter_functions);
+    library::has(name) && !functions.any(|it| it.name == name)
 }
 
 /// Stands for the file in positions inside a text that the script gave to `eval`.

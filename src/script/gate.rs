@@ -92,7 +92,8 @@ impl Effect {
     }
 
     /// Whether it only asks. What a monitor answered is noted after it, and that is enough.
-    fn only_asks(&self) -> bool {
+    #[must_use]
+    pub fn only_asks(&self) -> bool {
         let Self::Command { command, .. } = self else { return false };
         ["query-", "qom-get", "qom-list", "info "].iter().any(|start| command.starts_with(start))
     }

@@ -28,6 +28,58 @@ pub struct Function {
     pub examples: Vec<String>,
 }
 
+impl Function {
+    /// Its name as it is written: for a property, that of the property.
+    #[must_use]
+    pub fn bare_name(&self) -> &str {
+        self.name.strip_prefix("get$").unwrap_or(&self.name)
+    }
+
+    /// Whether it is `+`, `==` and the like.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        !self.bare_name().starts_with(|c: char| c.is_alphabetic() || c == '_')
+    }
+
+    /// Its name with what it is called on: `launch`, `vm.status`, `vm.name`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.shown.split('(').next().unwrap_or_default().replace("get$", "")
+    }
+
+    /// How it is called, and the type of its value: `vm.status() -> string`, `vm.name: string`, `Duration + Duration`.
+    #[must_use]
+    pub fn call(&self) -> String {
+        let value = if self.returns == "()" { "" } else { self.returns.as_str() };
+        let (mut call, sign) = match self.shown.split_once('(') {
+            _ if self.name.starts_with("get$") => {
+                (self.shown.replace("get$", "").trim_end_matches("()").to_owned(), ": ")
+            }
+            Some((name, operands)) if self.is_operator() => {
+                let operands = operands.trim_end_matches(')').split(", ");
+                let types = operands.map(|it| it.rsplit(": ").next().unwrap_or(it));
+                (types.collect::<Vec<_>>().join(&format!(" {name} ")), " -> ")
+            }
+            _ => (self.shown.clone(), " -> "),
+        };
+        if !value.is_empty() {
+            call.push_str(sign);
+            call.push_str(value);
+        }
+        call
+    }
+
+    /// The first sentence of its doc.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let first = self.doc.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let end = first
+            .match_indices(". ")
+            .find(|(at, _)| first[at + 2..].starts_with(|c: char| c.is_uppercase() || c == '`'));
+        end.map_or_else(|| first.clone(), |(at, _)| first[..=at].to_owned())
+    }
+}
+
 /// The functions of the script API and the standard library, by name. Without those whose names begin with `_`: what
 /// the files of the standard library do for one another.
 #[must_use]
@@ -47,7 +99,8 @@ fn read(engine: &Engine, standard: bool) -> Vec<Function> {
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let all = metadata["functions"].as_array().cloned().unwrap_or_default();
     let mut functions: Vec<Function> =
-        all.iter().map(function).filter(|function| !is_internal(&function.name)).collect();
+        all.iter().filter(|it| it["access"] != "private").map(function).collect();
+    functions.retain(|function| !is_internal(&function.name));
     functions.sort_by(|a, b| (&a.name, &a.signature).cmp(&(&b.name, &b.signature)));
     functions
 }

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
-use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Position, Scope};
+use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Position, Shared};
 
 use super::engine;
 
@@ -28,7 +28,7 @@ pub fn files() -> impl Iterator<Item = (String, &'static str)> {
 /// # Panics
 /// If it does not compile, which every test would notice.
 #[must_use]
-pub fn compile(engine: &Engine) -> Module {
+pub fn compile(engine: &Engine) -> Shared<Module> {
     let mut whole = AST::empty();
     let mut offset = 0;
     for (name, text) in files() {
@@ -41,7 +41,10 @@ pub fn compile(engine: &Engine) -> Module {
     whole.set_source(NAME);
     let names = whole.iter_functions().map(|function| (function.name.to_owned(), function.params.len()));
     let _ = DEFINED.set(names.collect());
-    Module::eval_ast_as_new(Scope::new(), &whole, engine).expect("it only defines functions")
+    // Not as a module that is evaluated: each of its functions would bring the others along when it is called from
+    // outside, and not when it is called from within; and Rhai, which remembers which function a name means,
+    // would take the one for the other.
+    whole.shared_lib().clone()
 }
 
 /// The syntax of each file.
@@ -74,6 +77,12 @@ static DEFINED: OnceLock<Vec<(String, usize)>> = OnceLock::new();
 pub fn defines(name: &str, parameters: usize) -> bool {
     let is_it = |(known, count): &(String, usize)| known == name && *count == parameters;
     !name.starts_with("anon$") && DEFINED.get().is_some_and(|defined| defined.iter().any(is_it))
+}
+
+/// Whether it has a function of this name, however many parameters that takes. Closures have names, too.
+#[must_use]
+pub fn has(name: &str) -> bool {
+    DEFINED.get().is_some_and(|defined| defined.iter().any(|(known, _)| known == name))
 }
 
 /// Refuse a script that has a function of the library's name: the library would call it in place of its own.

@@ -80,6 +80,12 @@ impl Script {
         &self.source.name
     }
 
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
     /// What the script says of itself.
     #[must_use]
     pub fn header(&self) -> Header {

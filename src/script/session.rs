@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::gate::{Effect, Gate};
 use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
+use crate::onlooker::{Onlooker, Told, Watch};
 use crate::qemu::directory::Directory;
 use crate::qemu::process::cause;
 use crate::record::Record;
@@ -68,10 +69,18 @@ struct Inner {
     parameters: OnceLock<BTreeMap<String, String>>,
     gate: Gate,
     names: AtomicUsize,
-    vms: Mutex<Vec<Vm>>,
+    adopted: AtomicUsize,
+    vms: Mutex<Vec<Held>>,
+    onlooker: OnceLock<Onlooker>,
     observer: OnceLock<Box<Observer>>,
     directories: Mutex<Vec<Directory>>,
     deferred: Mutex<Vec<FnPtr>>,
+}
+
+/// A `Vm` of the run, and its number.
+struct Held {
+    id: usize,
+    vm: Vm,
 }
 
 impl Session {
@@ -85,7 +94,9 @@ impl Session {
             parameters: OnceLock::new(),
             gate: Gate::default(),
             names: AtomicUsize::new(1),
+            adopted: AtomicUsize::new(0),
             vms: Mutex::default(),
+            onlooker: OnceLock::new(),
             observer: OnceLock::new(),
             directories: Mutex::default(),
             deferred: Mutex::default(),
@@ -123,6 +134,9 @@ impl Session {
     /// Ask the gate.
     pub fn pass(&self, effect: Effect) -> ScriptResult<()> {
         self.let_go();
+        if !effect.only_asks() {
+            self.tell(&Told::Effect(&effect.to_string()));
+        }
         let passed = self.0.gate.pass(effect);
         self.complain();
         Ok(passed?)
@@ -203,19 +217,48 @@ impl Session {
     /// Those that have ended and that the script has let go of are let go of here too: a long run must not collect
     /// descriptors and directories.
     fn let_go(&self) {
-        lock(&self.0.vms).retain(|vm| vm.is_shared() || vm.ended().is_none());
+        let is_gone = |held: &mut Held| !held.vm.is_shared() && held.vm.ended().is_some();
+        let gone: Vec<Held> = lock(&self.0.vms).extract_if(.., is_gone).collect();
+        self.part_with(&gone);
     }
 
     /// Hold a `Vm` until the run ends.
     pub fn adopt(&self, vm: &Vm) {
         self.note(vm);
-        if let Some(record) = self.0.gate.record().cloned() {
-            let name = vm.name().to_owned();
-            vm.report_to(Box::new(move |exchange| record.exchange(&name, exchange)));
-        }
-        lock(&self.0.vms).push(vm.clone());
+        let id = self.0.adopted.fetch_add(1, Ordering::Relaxed);
+        let record = self.0.gate.record().cloned();
+        let onlooker = self.0.onlooker.get().cloned();
+        let watch = onlooker.map(|onlooker| Watch::new(id, vm, self.0.runtime.clone(), onlooker));
+        let name = vm.name().to_owned();
+        vm.report_to(Box::new(move |exchange| {
+            if let Some(record) = &record {
+                record.exchange(&name, exchange);
+            }
+            if let Some(watch) = &watch {
+                watch.exchange(exchange);
+            }
+        }));
+        lock(&self.0.vms).push(Held { id, vm: vm.clone() });
         if let Some(observer) = self.0.observer.get() {
             observer(vm);
+        }
+    }
+
+    /// Set who is told of what happens; only the first call counts.
+    pub fn set_onlooker(&self, onlooker: Onlooker) {
+        let _ = self.0.onlooker.set(onlooker);
+    }
+
+    /// Tell the onlooker, if there is one.
+    pub fn tell(&self, told: &Told) {
+        if let Some(onlooker) = self.0.onlooker.get() {
+            onlooker(told);
+        }
+    }
+
+    fn part_with(&self, gone: &[Held]) {
+        for held in gone {
+            self.tell(&Told::Farewell(held.id, &held.vm));
         }
     }
 
@@ -227,7 +270,14 @@ impl Session {
     /// The QEMUs of this run, those included that have ended and that the script still holds.
     #[must_use]
     pub fn vms(&self) -> Vec<Vm> {
-        lock(&self.0.vms).clone()
+        lock(&self.0.vms).iter().map(|held| held.vm.clone()).collect()
+    }
+
+    /// Note a step of a move, before it is taken.
+    pub fn step(&self, name: &str, details: &Value) -> Result<()> {
+        tracing::info!(target: "qhop::step", "step `{name}`{}", between(details));
+        self.tell(&Told::Step(name, details));
+        self.0.gate.record().map_or(Ok(()), |record| record.step(name, details))
     }
 
     /// Note in the record what is to be known of a `Vm`.
@@ -241,9 +291,7 @@ impl Session {
     pub fn make_directory(&self, name: &str) -> Result<String> {
         let directory = Directory::create(name)?;
         let path = directory.path().to_string_lossy().into_owned();
-        if let Some(record) = self.0.gate.record() {
-            record.step("file", &json!({ "path": path }))?;
-        }
+        self.step("file", &json!({ "path": path }))?;
         lock(&self.0.directories).push(directory);
         Ok(path)
     }
@@ -259,7 +307,7 @@ impl Session {
     /// The QEMUs of this run but one.
     #[must_use]
     pub fn others(&self, vm: &Vm) -> Vec<Vm> {
-        lock(&self.0.vms).iter().filter(|other| !other.is(vm)).cloned().collect()
+        self.vms().into_iter().filter(|other| !other.is(vm)).collect()
     }
 
     /// Run a closure when the script ends.
@@ -275,7 +323,10 @@ impl Session {
 
     /// End every QEMU that the script launched and did not `keep`.
     pub fn retire(&self) {
-        let vms = std::mem::take(&mut *lock(&self.0.vms));
+        let held = std::mem::take(&mut *lock(&self.0.vms));
+        let vms: Vec<Vm> = held.iter().map(|held| held.vm.clone()).collect();
+        self.part_with(&held);
+        drop(held);
         lock(&self.0.directories).clear();
         self.0.interrupt.rearm();
         let _ = self.block_on(async {
@@ -287,6 +338,17 @@ impl Session {
             ends.join_all().await;
             Ok(())
         });
+    }
+}
+
+/// Between which QEMUs a step is taken, as far as its details say so.
+fn between(details: &Value) -> String {
+    let name = |end: &str| details[end]["name"].as_str();
+    match (name("source"), name("target"), details["path"].as_str()) {
+        (Some(source), Some(target), _) => format!(": `{source}` to `{target}`"),
+        (Some(vm), None, _) | (None, Some(vm), _) => format!(": `{vm}`"),
+        (None, None, Some(path)) => format!(": {path}"),
+        (None, None, None) => String::new(),
     }
 }
 

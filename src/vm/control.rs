@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::monitor::translation::Translation;
@@ -19,6 +21,8 @@ pub type Witness = Box<dyn Fn(Exchange) + Send + Sync>;
 pub struct Control {
     to: Line,
     witness: OnceLock<Arc<Witness>>,
+    /// How long an answer may take, if there is a limit.
+    patience: Mutex<Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -38,12 +42,12 @@ impl Control {
             Probed::Qmp(monitor) => Line::Machine(monitor),
             Probed::Human(human) => Line::Human(human, EventLog::default()),
         };
-        Ok(Self { to, witness: OnceLock::new() })
+        Ok(Self { to, witness: OnceLock::new(), patience: Mutex::default() })
     }
 
     /// To nobody: to a QEMU that is known to have ended.
     pub fn ended() -> Self {
-        Self { to: Line::Ended(EventLog::default()), witness: OnceLock::new() }
+        Self { to: Line::Ended(EventLog::default()), witness: OnceLock::new(), patience: Mutex::default() }
     }
 
     /// Tell `witness` from now on, and of the events that came already; only the first call counts.
@@ -57,15 +61,20 @@ impl Control {
     /// Run one QMP command, in translation if need be.
     pub async fn execute(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
         let noted = self.noted(&arguments);
-        let reply = self.to.execute(vm, command, arguments).await;
+        let reply = self.in_time(vm, command, self.to.execute(vm, command, arguments)).await;
         self.report(command, noted.as_ref(), &reply);
         reply
+    }
+
+    /// Run one QMP command that only asks, without telling the witness.
+    pub async fn peek(&self, vm: &str, command: &str) -> Result<Value> {
+        self.to.execute(vm, command, json!({})).await
     }
 
     /// Run one QMP command out of band; over a human monitor there is nothing better than a line of its own.
     pub async fn execute_oob(&self, vm: &str, command: &str, arguments: Value) -> Result<Value> {
         let noted = self.noted(&arguments);
-        let reply = self.to.execute_oob(vm, command, arguments).await;
+        let reply = self.in_time(vm, command, self.to.execute_oob(vm, command, arguments)).await;
         self.report(command, noted.as_ref(), &reply);
         reply
     }
@@ -86,11 +95,30 @@ impl Control {
 
     /// Send one line of the human monitor. A line that QEMU rejects is an error.
     pub async fn line(&self, vm: &str, line: &str) -> Result<String> {
-        let printed = self.to.line(vm, line).await;
+        let printed = self.in_time(vm, line, self.to.line(vm, line)).await;
         if let Some(witness) = self.witness.get() {
             witness(Exchange::Line(line, &printed));
         }
         printed
+    }
+
+    /// From now on, an answer that takes longer is an error; `None` waits for ever.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+    }
+
+    async fn in_time<T>(&self, vm: &str, asked: &str, reply: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(limit) = limit else { return reply.await };
+        timeout(limit, reply).await.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                vm: Some(vm.to_owned()),
+                operation: format!("asking vm `{vm}` for `{asked}`"),
+                timeout: limit,
+                last: "no answer".to_owned(),
+                said: Vec::new(),
+            })
+        })
     }
 
     /// The arguments, if anybody is going to ask for them.

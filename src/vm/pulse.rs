@@ -39,18 +39,23 @@ pub struct Felt {
     pub beats: u64,
     /// The longest time between two of them, the one after the last included.
     pub longest: Duration,
+    /// When that began.
+    pub since: Option<Instant>,
     last: Option<Instant>,
 }
 
 impl Felt {
     fn beat(&mut self, now: Instant) {
-        self.longest = self.longest_until(now);
+        (self.longest, self.since) = self.longest_until(now);
         self.beats += 1;
         self.last = Some(now);
     }
 
-    fn longest_until(&self, now: Instant) -> Duration {
-        self.longest.max(self.last.map_or(Duration::ZERO, |last| now - last))
+    fn longest_until(&self, now: Instant) -> (Duration, Option<Instant>) {
+        match self.last {
+            Some(last) if now - last > self.longest => (now - last, Some(last)),
+            _ => (self.longest, self.since),
+        }
     }
 }
 
@@ -98,7 +103,8 @@ impl Pulse {
     #[must_use]
     pub fn felt(&self) -> Felt {
         let felt = *self.0.felt.lock().unwrap_or_else(PoisonError::into_inner);
-        Felt { longest: felt.longest_until(Instant::now()), ..felt }
+        let (longest, since) = felt.longest_until(Instant::now());
+        Felt { longest, since, ..felt }
     }
 }
 
@@ -156,11 +162,12 @@ mod tests {
     fn the_longest_gap_is_kept() {
         let start = Instant::now();
         let mut felt = Felt::default();
-        assert_eq!(felt.longest_until(start), Duration::ZERO);
+        assert_eq!(felt.longest_until(start), (Duration::ZERO, None));
         for at in [0, 10, 40, 50] {
             felt.beat(start + Duration::from_millis(at));
         }
-        assert_eq!((felt.beats, felt.longest), (4, Duration::from_millis(30)));
-        assert_eq!(felt.longest_until(start + Duration::from_millis(90)), Duration::from_millis(40));
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!((felt.beats, felt.longest, felt.since), (4, Duration::from_millis(30), Some(at(10))));
+        assert_eq!(felt.longest_until(at(90)), (Duration::from_millis(40), Some(at(50))));
     }
 }

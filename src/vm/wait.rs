@@ -76,6 +76,11 @@ impl Vm {
         })
     }
 
+    /// From now on, an answer of its monitor that takes longer is an error; `None` waits for ever.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        self.0.control.set_patience(patience);
+    }
+
     /// Wait for the next event of that name that no wait has taken yet, and take it.
     pub async fn wait_for_event(&self, name: &str, limit: Duration) -> Result<Value> {
         self.poll(format!("waiting for event `{name}` of vm `{}`", self.name()), limit, async || {

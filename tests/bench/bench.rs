@@ -8,8 +8,11 @@ mod lab;
 mod live_patch;
 mod minimal;
 mod monitor;
+mod record;
+mod rehearsal;
 mod report;
 mod round_trip;
+mod safe_patch;
 mod start_up;
 
 use std::error::Error;
@@ -41,6 +44,15 @@ fn main() -> Result<()> {
     }
     if wanted("live_patch") {
         memory.push(("live patches", live_patch::measure(&lab, &mut report)?));
+    }
+    if wanted("safe_patch") {
+        memory.push(("whole patches", safe_patch::measure(&lab, &mut report)?));
+    }
+    if wanted("rehearsal") {
+        rehearsal::measure(&lab, &mut report)?;
+    }
+    if wanted("record") {
+        record::measure(&lab, &mut report)?;
     }
     report.table(&["most resident memory", "qhop"]);
     for (during, bytes) in memory {

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::lab::{self, Lab};
+use crate::minimal::Times;
 use crate::monitor::Monitor;
 use crate::report::{Report, Series};
 use crate::{Result, minimal};
@@ -99,32 +100,45 @@ impl Case<'_> {
     }
 
     fn without_qhop(&mut self, lab: &Lab) -> Result<()> {
-        let pair = lab::outcome(self.recipe(lab).arg("--leave"))?;
-        let connect =
-            |end: &str| Monitor::connect(&Path::new(pair[end].as_str().unwrap_or_default()).join("qmp"));
-        let (mut source, mut target) = (connect("source")?, connect("target")?);
-        let uri = format!("unix:{}/migrate", pair["target"].as_str().unwrap_or_default());
-        let times = minimal::migrate(&mut source, &mut target, self.mode, &uri)?;
+        let times = by_minimal_client(self.recipe(lab), self.mode)?;
         self.by_minimal.push(times.total.as_secs_f64() * 1e3, times.blackout_ms);
-        source.quit()?;
-        target.quit()
+        Ok(())
     }
 
     fn recipe(&self, lab: &Lab) -> Command {
-        let mut command = lab::recipe("live_patch");
-        command
-            .arg("--from")
-            .arg(self.from)
-            .arg("--to")
-            .arg(self.to)
-            .args(["--mode", self.mode])
-            .args(["--mib", &self.mib.to_string()])
-            .arg("--scratch")
-            .arg(&lab.scratch);
-        command
+        recipe(lab, [self.from, self.to], self.mode, self.mib)
     }
 }
 
-fn number(value: &Value) -> Result<f64> {
+/// The recipe that starts the pair.
+pub fn recipe(lab: &Lab, [from, to]: [&Path; 2], mode: &str, mib: u32) -> Command {
+    let mut command = lab::recipe("live_patch");
+    command
+        .arg("--from")
+        .arg(from)
+        .arg("--to")
+        .arg(to)
+        .args(["--mode", mode])
+        .args(["--mib", &mib.to_string()])
+        .arg("--scratch")
+        .arg(&lab.scratch);
+    command
+}
+
+/// Let `recipe` start the pair, and move the guest without qhop.
+pub fn by_minimal_client(mut recipe: Command, mode: &str) -> Result<Times> {
+    let pair = lab::outcome(recipe.arg("--leave"))?;
+    let connect =
+        |end: &str| Monitor::connect(&Path::new(pair[end].as_str().unwrap_or_default()).join("qmp"));
+    let (mut source, mut target) = (connect("source")?, connect("target")?);
+    let uri = format!("unix:{}/migrate", pair["target"].as_str().unwrap_or_default());
+    let times = minimal::migrate(&mut source, &mut target, mode, &uri)?;
+    source.quit()?;
+    target.quit()?;
+    Ok(times)
+}
+
+/// A number of an outcome.
+pub fn number(value: &Value) -> Result<f64> {
     value.as_f64().ok_or_else(|| format!("{value} is no number").into())
 }

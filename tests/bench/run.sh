@@ -28,4 +28,4 @@ trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-XDG_RUNTIME_DIR=$scratch cargo bench --quiet --bench bench -- "$@"
+XDG_RUNTIME_DIR=$scratch XDG_STATE_HOME=$scratch/state cargo bench --quiet --bench bench -- "$@"

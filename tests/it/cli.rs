@@ -229,7 +229,8 @@ classic_local_postcopy The classic localhost migration, line by line on two huma
 classic_local_precopy The classic localhost migration, line by line on two human monitors: a precopy within one QEMU binary.
 demo             Watch a running guest move into another QEMU.
 doctor           Say what this machine can do: its QEMUs, their accelerators, postcopy, shared memory.
-live_patch       Start a guest in one QEMU and move it into another while it runs.
+live_patch       Move a running guest into another QEMU binary, on this host.
+local_migration  Start a guest in one QEMU and move it into another while it runs.
 local_postcopy   Move a guest between two processes of one QEMU: a postcopy.
 local_precopy    Move a guest between two processes of one QEMU: a precopy.",
         )

@@ -50,6 +50,7 @@ fn every_shipped_recipe_is_run_by_a_test() {
         "demo",
         "doctor",
         "live_patch",
+        "local_migration",
         "local_postcopy",
         "local_precopy",
     ];
@@ -105,23 +106,23 @@ fn local_postcopy_runs() {
 }
 
 #[test]
-fn live_patch_moves_the_built_in_guest() {
+fn local_migration_moves_the_built_in_guest() {
     Test::new()
-        .args(["run", "live_patch", "--from", &new(), "--to", &new()])
+        .args(["run", "local_migration", "--from", &new(), "--to", &new()])
         .stdout("on 10.0.[..] after a blackout of [..] ms")
         .run();
 }
 
 #[test]
-fn live_patch_shares_the_memory_of_the_built_in_guest() {
+fn local_migration_shares_the_memory_of_the_built_in_guest() {
     Test::new()
-        .args(["run", "live_patch", "--from", &old(), "--to", &new(), "--mode", "shared"])
+        .args(["run", "local_migration", "--from", &old(), "--to", &new(), "--mode", "shared"])
         .stdout("on 10.0.[..] after a blackout of [..] ms")
         .run();
 }
 
 #[test]
-fn live_patch_moves_linux_to_another_version() {
+fn local_migration_moves_linux_to_another_version() {
     let args = format!(
         "-m 256 -nodefaults -accel tcg -kernel {} -initrd {} -append 'console=ttyS0 quiet idle mib=16'",
         lab("linux/vmlinuz"),
@@ -130,7 +131,7 @@ fn live_patch_moves_linux_to_another_version() {
     Test::new()
         .args([
             "run",
-            "live_patch",
+            "local_migration",
             "--from",
             &old(),
             "--to",
@@ -142,6 +143,32 @@ fn live_patch_moves_linux_to_another_version() {
         ])
         .stdout("on 10.0.[..] after a blackout of [..] ms")
         .run();
+}
+
+#[test]
+fn live_patch_says_what_it_found_and_moves_the_guest() {
+    let test = Test::new();
+    let launch = format!(
+        r#"
+        let vm = launch(#{{ name: "guest", qemu: "{}", guest: "heartbeat", args: shared_memory(128.MiB), keep: true }});
+        vm.wait_for_output("beat", 30.s);
+        print(vm.pid);
+        "#,
+        old()
+    );
+    let run = |args: &[&str]| {
+        let output = test.command().args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let pid = run(&["eval", &launch]);
+    let planned = run(&["run", "live_patch", "--vm", pid.trim(), "--qemu", &new(), "--plan", "true"]);
+    assert!(planned.contains("shared"), "{planned}");
+    let patched = run(&["run", "live_patch", "--vm", pid.trim(), "--qemu", &new()]);
+    assert!(patched.starts_with("on 10.0.") && patched.contains(" ms (shared: "), "{patched}");
+    let target = patched.lines().last().unwrap().strip_prefix("process ").unwrap();
+    run(&["eval", &format!("let vm = attach({target}); vm.check_memory(); vm.quit();")]);
+    test.nothing_left();
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn a_guest_with_private_memory_moves_by_postcopy() {
         let outcome = live_patch(vm, #{ qemu: newer });
         check(outcome, "postcopy");
         assert_eq(outcome.rehearsal.how, "copy");
+        let capabilities = outcome.target.qmp("query-migrate-capabilities");
+        assert(capabilities.some(|one| one.capability == "postcopy-preempt" && one.state), "its requests overtake the rest");
         "#,
     )
     .run();
@@ -76,6 +78,7 @@ fn slow_once_and_fast_ever_after() {
         let vm = guest(older, "-m 128");
         let outcome = live_patch(vm, #{ qemu: newer, memory: "shared" });
         check(outcome, "postcopy");
+        assert(outcome.findings.some(|finding| finding.subject == "memory"), "the price is said");
         for round in 0..10 {
             outcome = live_patch(outcome.target, #{ qemu: newer });
             check(outcome, "shared");
@@ -228,6 +231,23 @@ hint: [..]
 the guest is untouched: `guest` is running",
     )
     .code(1)
+    .run();
+}
+
+/// What a name of the library's means must not depend on who called it first.
+#[test]
+fn a_patch_after_one_that_failed() {
+    recipe(
+        r#"
+        let vm = guest(older, "-m 128");
+        for failure in 0..3 {
+            assert_throws(|| live_patch(vm, #{ qemu: newer, mode: "shared" }), "refused");
+            assert_throws(|| rehearse(vm, #{ qemu: "no-such-qemu" }), "rehearsal");
+            rehearse(vm, #{ qemu: newer });
+        }
+        check(live_patch(vm, #{ qemu: newer, memory: "shared" }), "postcopy");
+        "#,
+    )
     .run();
 }
 

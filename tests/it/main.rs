@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod scene;
 mod terminal;
 mod test;
 
 mod attach;
+mod broken_link;
 mod check;
 mod cli;
 mod cpr;
+mod doc;
 mod errors;
 mod examples;
+mod fault_table;
 mod faults;
 mod guards;
 mod guest;
@@ -23,10 +27,12 @@ mod migrate;
 mod monitor;
 mod namespaces;
 mod plan;
+mod progress;
 mod readme;
 mod record;
 mod recover;
 mod repl;
+mod report;
 mod successor;
 mod suite;
 mod tidy;

@@ -1,20 +1,10 @@
 //! QEMUs that live elsewhere: in other namespaces, in the background, under another user; and those that end too soon.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::attach::free_port;
-use crate::test::{Test, new};
-
-/// Ends with its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::test::{Ended, Test, new};
 
 /// A QEMU that the words before it start in a namespace of its own, ready; `None` where that is not permitted.
 fn isolated(test: &Test, words: &[&str], monitor: &[&str]) -> Option<Ended> {

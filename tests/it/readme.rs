@@ -26,11 +26,37 @@ fn without_numbers(text: &str) -> String {
 #[test]
 fn the_recipes_run() {
     let recipes = blocks("rhai");
-    assert_eq!(recipes.len(), 2);
-    for recipe in recipes {
+    assert_eq!(recipes.len(), 3);
+    for recipe in &recipes[1..] {
         let output = Test::new().args(["run", "-"]).stdin(recipe).output();
         assert!(output.status.success(), "{recipe}\n{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn the_recipe_that_the_project_exists_for_patches_a_running_guest() {
+    let test = Test::new().file("live.rhai", blocks("rhai")[0]);
+    let launch = format!(
+        r#"
+        let vm = launch(#{{ qemu: "{}", guest: "heartbeat", keep: true }});
+        vm.wait_for_output("beat", 30.s);
+        print(vm.pid);
+        "#,
+        old(),
+    );
+    let pid = test.command().args(["eval", &launch]).output().unwrap();
+    let pid = String::from_utf8(pid.stdout).unwrap();
+    let patched =
+        test.command().args(["run", "live.rhai", "--vm", pid.trim(), "--qemu", &new()]).output().unwrap();
+    let said = String::from_utf8(patched.stdout).unwrap();
+    assert!(said.starts_with("on 10.0."), "{said}{}", String::from_utf8_lossy(&patched.stderr));
+    let end = r#"
+        for guest in guests() {
+            if guest.monitor.contains(env("XDG_RUNTIME_DIR")) { attach(guest.pid).quit(); }
+        }
+    "#;
+    assert!(test.command().args(["eval", end]).output().unwrap().status.success());
+    test.nothing_left();
 }
 
 #[test]

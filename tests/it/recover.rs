@@ -2,14 +2,13 @@
 //! memory whole, and nothing else.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::test::Test;
+use crate::scene::{Scene, striker};
+use crate::test::Ended;
 
 /// A guest that moves; `%MEMORY%` and `%MODE%` are to be filled in.
 const MOVE: &str = r#"
@@ -23,106 +22,6 @@ migrate(source, target, #{ mode: "%MODE%" });
 fn moving(mode: &str) -> String {
     let memory = if mode == "shared" { "shared_memory(128.MiB)" } else { "\"-m 128\"" };
     MOVE.replace("%MEMORY%", memory).replace("%MODE%", mode)
-}
-
-/// The library that ends qhop at a step.
-fn kill_after() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let library =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kill_after-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kill_after.c");
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let made = Command::new(compiler).args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
-        assert!(made.expect("a C compiler, which Rust needs, too").success());
-        library
-    })
-}
-
-/// What is left of a run, and what is done about it.
-struct Scene {
-    test: Test,
-}
-
-impl Scene {
-    fn new(recipe: &str) -> Self {
-        Self { test: Test::new().recipe(recipe) }
-    }
-
-    /// Run to the end, or until so many lines are on record.
-    fn run(&self, lines: Option<usize>) -> Output {
-        let mut command = self.test.command();
-        if let Some(lines) = lines {
-            command.env("LD_PRELOAD", kill_after()).env("KILL_AFTER", lines.to_string());
-        }
-        let output = command.output().unwrap();
-        let wanted = lines.map(|_| Signal::KILL.as_raw());
-        assert_eq!(output.status.signal(), wanted, "{}", String::from_utf8_lossy(&output.stderr));
-        output
-    }
-
-    fn qhop(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qhop"));
-        let plain = self.test.command();
-        command.args(args).current_dir(self.test.directory());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command
-    }
-
-    /// Output and exit code of another qhop.
-    fn says(&self, args: &[&str]) -> (String, i32) {
-        let output = self.qhop(args).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap_or(-1))
-    }
-
-    fn record(&self) -> Vec<Value> {
-        let runs = std::fs::read_dir(self.test.directory().join("state/qhop/runs")).unwrap();
-        let run = runs.map(|run| run.unwrap().path()).max().unwrap();
-        let steps = std::fs::read_to_string(run.join("steps")).unwrap();
-        steps.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// The QEMUs of this scene that live.
-    fn alive(&self) -> Vec<String> {
-        let own = format!("path={}/qhop-", self.test.directory().display());
-        let entries = std::fs::read_dir("/proc").unwrap().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        pids.filter(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(&own) && !state.contains(") Z ")
-        })
-        .collect()
-    }
-
-    /// Exactly one QEMU is left, and the guest in it is whole; with that, nothing is left.
-    fn one_guest_is_whole(&self, status: &str) {
-        let alive = self.alive();
-        let [pid] = &alive[..] else { panic!("one QEMU is to be left: {alive:?}") };
-        let check = format!(
-            "let vm = attach({pid}); let status = vm.status(); if status == \"running\" {{ vm.wait_for_output(\"beat\", 30.s); }} vm.check_memory(); vm.kill(); status"
-        );
-        assert_eq!(self.says(&["--no-record", "eval", &check]), (format!("{status}\n"), 0));
-        self.test.nothing_left();
-    }
-
-    /// Recover what there is, and see that nothing more is to be done.
-    fn recover(&self) -> String {
-        let (said, code) = self.says(&["recover"]);
-        assert_eq!(code, 0, "{said}");
-        assert_eq!(self.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0), "after: {said}");
-        said
-    }
-}
-
-impl Drop for Scene {
-    /// A test that has failed leaves nothing running, either.
-    fn drop(&mut self) {
-        for pid in self.alive() {
-            let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
-        }
-    }
 }
 
 /// How many lines the record of that recipe gets, and the one that its first QEMU is on.
@@ -218,7 +117,7 @@ fn killed_at_every_step_of_a_recovery() {
             let scene = Scene::new(&recipe);
             scene.run(Some(last - 3));
             let mut again = scene.qhop(&["recover"]);
-            again.env("LD_PRELOAD", kill_after()).env("KILL_AFTER", line.to_string());
+            again.env("LD_PRELOAD", striker()).env("STRIKE_LINE", line.to_string());
             let output = again.output().unwrap();
             assert_eq!(output.status.signal(), Some(9), "{output:?}");
             scene.recover();
@@ -315,9 +214,9 @@ step("file", #{ path: "/no/such/file" });"#;
 fn a_run_that_goes_on_is_left_alone() {
     let scene =
         Scene::new("launch(#{ name: \"guest\", guest: \"heartbeat\" }); print(\"up\"); sleep(10.min);");
-    let mut qhop = scene.test.command().stdout(Stdio::piped()).spawn().unwrap();
+    let mut qhop = Ended(scene.test.command().stdout(Stdio::piped()).spawn().unwrap());
     let mut up = [0; 2];
-    std::io::Read::read_exact(qhop.stdout.as_mut().unwrap(), &mut up).unwrap();
+    std::io::Read::read_exact(qhop.0.stdout.as_mut().unwrap(), &mut up).unwrap();
     assert_eq!(scene.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0));
     let runs = std::fs::read_dir(scene.test.directory().join("state/qhop/runs")).unwrap();
     let run = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).max().unwrap();
@@ -325,14 +224,15 @@ fn a_run_that_goes_on_is_left_alone() {
     assert_eq!(code, 5);
     assert!(said.starts_with(&format!(
         "error: run `{run}` cannot be recovered: its qhop (process {}) lives",
-        qhop.id()
+        qhop.0.id()
     )));
     let (listed, _) = scene.says(&["ps"]);
-    let line = listed.lines().find(|line| line.starts_with("guest ")).unwrap();
-    assert!(line.contains(&format!("`qhop` (pid {})", qhop.id())), "{listed}");
+    // It lists those of every run on this machine.
+    let here = scene.test.directory().to_str().unwrap();
+    let line = listed.lines().find(|line| line.contains(here)).unwrap();
+    assert!(line.contains(&format!("`qhop` (pid {})", qhop.0.id())), "{listed}");
     assert!(!listed.contains("did not come to its end"), "{listed}");
-    kill_process(Pid::from_child(&qhop), Signal::KILL).unwrap();
-    qhop.wait().unwrap();
+    drop(qhop);
     let (listed, _) = scene.says(&["ps", "--json"]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let guests = listed["outcome"]["guests"].as_array().unwrap();

@@ -282,8 +282,8 @@ fn test_c() { wait(); }
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("0 passed, 2 failed, 1 not run"), "{text}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("0 passed, 2 failed, 1 not run"), "{said}");
     let deferred = std::fs::read_to_string(test.directory().join("log")).unwrap();
     assert_eq!(deferred, "deferred\ndeferred\n");
     for pid in pids().lines() {

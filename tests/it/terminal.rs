@@ -36,8 +36,15 @@ struct Screen {
 }
 
 impl Terminal {
-    /// Start `qhop repl` with what `test` says.
+    /// Start `qhop repl` with what `test` says, and wait for its prompt.
     pub fn start(test: Test) -> Self {
+        let terminal = Self::run(test, &["repl"]);
+        terminal.shows("qhop> ");
+        terminal
+    }
+
+    /// Start qhop with these words and what `test` says.
+    pub fn run(test: Test, words: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -53,7 +60,7 @@ impl Terminal {
         // Its own session, whose controlling terminal this is: Ctrl-C is a signal only there.
         let inner = test.command();
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(inner.get_program()).arg("repl").args(inner.get_args());
+        command.arg("--ctty").arg(inner.get_program()).args(words).args(inner.get_args());
         for (name, value) in inner.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -87,9 +94,7 @@ impl Terminal {
                 }
             }
         });
-        let terminal = Self { test, master, slave, qhop, screen };
-        terminal.shows("qhop> ");
-        terminal
+        Self { test, master, slave, qhop, screen }
     }
 
     /// Type a text, or keys such as `\t`.

@@ -2,6 +2,7 @@
 //!
 //! Pure.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ pub enum Verdict {
     /// To its end without an error.
     Passed,
     /// By an error.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// By `skip(reason)`.
     Skipped(String),
     /// It did not begin.
@@ -78,7 +79,7 @@ impl Case {
             _ => (String::new(), everything),
         };
         let output: String = if is_shown {
-            self.output.lines().map(|line| format!("  | {}\n", visible(line))).collect()
+            self.output.lines().flat_map(|line| ["  | ".to_owned(), visible(line), "\n".to_owned()]).collect()
         } else {
             String::new()
         };
@@ -148,10 +149,13 @@ impl Summary {
 
     /// For people, on one line.
     pub fn text(&self, palette: &Palette) -> String {
-        let counts = [(self.failed, "failed"), (self.skipped, "skipped"), (self.not_run, "not run")];
-        let others: String =
-            counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}")).collect();
-        let text = format!("{} passed{others} in {}", self.passed, Seconds(round(self.time)));
+        let mut text = format!("{} passed", self.passed);
+        for (count, what) in [(self.failed, "failed"), (self.skipped, "skipped"), (self.not_run, "not run")] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {what}");
+            }
+        }
+        let _ = write!(text, " in {}", Seconds(round(self.time)));
         if self.failed > 0 { palette.alarm(&text) } else { text }
     }
 
@@ -202,11 +206,14 @@ pub mod tests {
             case("test_one", Verdict::Passed, "fine\n"),
             case(
                 "test_two",
-                Verdict::Failed(failure("assertion", "assertion failed: 1 < 2 & \"x\"")),
+                Verdict::Failed(failure("assertion", "assertion failed: 1 < 2 & \"x\"").into()),
                 "seen\u{1}\n<b>\n",
             ),
             case("test_three", Verdict::Skipped("no # KVM".into()), ""),
-            Case { file: "b.rhai".into(), ..case("", Verdict::Failed(failure("compile", "it ends")), "") },
+            Case {
+                file: "b.rhai".into(),
+                ..case("", Verdict::Failed(failure("compile", "it ends").into()), "")
+            },
             Case { file: "b.rhai".into(), tries: 0, ..case("test_four", Verdict::NotRun, "") },
         ]
     }

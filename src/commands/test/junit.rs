@@ -1,4 +1,4 @@
-//! Tests in the XML that JUnit's readers know: a suite for each file, and in it a case for each test.
+//! Tests in the XML that readers of `JUnit`'s reports know: a suite for each file, and in it a case for each test.
 //!
 //! Pure.
 

@@ -78,10 +78,9 @@ impl Stage {
     }
 
     /// Run all tasks; `done` is told of each in their order, as soon as that is possible.
-    pub fn run(&self, runtime: &Runtime, tasks: Vec<Task>, mut done: impl FnMut(Case)) {
+    pub fn run(&self, runtime: &Runtime, tasks: &[Task], mut done: impl FnMut(Case)) {
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (sender, receiver) = mpsc::channel();
-        let tasks = &tasks;
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.min(tasks.len()) {
                 let (sender, next, failed) = (sender.clone(), &next, &failed);
@@ -114,7 +113,7 @@ impl Stage {
         let start = Instant::now();
         let mut case = Case::of(task);
         if let Some(failure) = &task.refused {
-            case.verdict = Verdict::Failed(failure.clone());
+            case.verdict = Verdict::Failed(Box::new(failure.clone()));
             return case;
         }
         while case.tries < self.tries {
@@ -145,11 +144,15 @@ impl Stage {
         run::record(&session, &format!("{}: {}", task.source.name, task.name), &self.common);
 
         self.begin(index, session.interrupt());
-        let timer = self.timeout.map(|limit| run::end_after(runtime, session.interrupt(), limit, "the test"));
-        let end = Script::load(session, task.source.clone()).and_then(|script| script.run_test(&task.name));
-        if let Some(timer) = timer {
-            timer.abort();
-        }
+        let end = Script::load(session.clone(), task.source.clone()).and_then(|script| {
+            let limit = self.timeout;
+            let timer = limit.map(|limit| run::end_after(runtime, session.interrupt(), limit, "the test"));
+            let end = script.run_test(&task.name);
+            if let Some(timer) = timer {
+                timer.abort();
+            }
+            end
+        });
         lock(&self.under_way).interrupts.remove(&index);
 
         let verdict = match end {
@@ -157,9 +160,10 @@ impl Stage {
             Ok(End::Skipped(reason)) => Verdict::Skipped(reason),
             Ok(End::Exit(code)) => {
                 let message = format!("the test ended by `exit({code})`");
-                Verdict::Failed(Failure { kind: "exit".to_owned(), message, code, ..Failure::default() })
+                let kind = "exit".to_owned();
+                Verdict::Failed(Failure { kind, message, code, ..Failure::default() }.into())
             }
-            Err(failure) => Verdict::Failed(failure),
+            Err(failure) => Verdict::Failed(failure.into()),
         };
         let output = std::mem::take(&mut *lock(&output));
         (verdict, output)

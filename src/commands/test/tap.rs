@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::fmt::Write;
+
 use serde_json::Value;
 
 use super::case::{Case, Verdict};
@@ -24,10 +26,10 @@ pub fn point(number: usize, case: &Case) -> String {
             let known = ["message", "kind", "vm", "cause", "hint", "outlook", "place"];
             for key in known.into_iter().filter(|key| !failure[key].is_null()) {
                 // JSON is YAML, too.
-                block += &format!("  {key}: {}\n", failure[key]);
+                let _ = writeln!(block, "  {key}: {}", failure[key]);
             }
             if !case.output.is_empty() {
-                block += &format!("  output: {}\n", Value::from(case.output.as_str()));
+                let _ = writeln!(block, "  output: {}", Value::from(case.output.as_str()));
             }
             block + "  ...\n"
         }

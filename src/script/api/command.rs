@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::script::gate::Effect;
-use crate::script::options::arguments;
+use crate::script::options::{arguments, duration};
 use crate::script::session::{ScriptResult, Session};
 use crate::script::value::to_dynamic;
 use crate::vm::Vm;
@@ -54,6 +54,14 @@ pub mod api {
     ) -> ScriptResult<Dynamic> {
         let arguments = super::arguments(name, arguments)?;
         Session::of(&ctx).perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
+    }
+
+    /// From now on, an answer that takes longer than `limit` is an error; `()` waits for ever, as before: for the standard
+    /// library, which must not wait for a QEMU that hangs.
+    #[rhai_fn(name = "_patience", return_raw, pure)]
+    pub fn patience(vm: &mut Vm, limit: Dynamic) -> ScriptResult<()> {
+        vm.set_patience(if limit.is_unit() { None } else { Some(duration("_patience", &limit)?) });
+        Ok(())
     }
 
     /// `qmp`, out of band: QEMU does it at once, even where its main loop hangs. Few commands can be sent so:

@@ -23,7 +23,7 @@ pub mod units;
 pub mod vm;
 pub mod wait;
 
-use rhai::{Engine, exported_module};
+use rhai::{Engine, Module, exported_module};
 
 /// Register every function with `engine`.
 pub fn register(engine: &mut Engine) {
@@ -34,26 +34,38 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::host::Job>("Job");
     engine.register_type_with_name::<launch::Unborn>("Unborn");
     engine.register_type_with_name::<std::time::Duration>("Duration");
-    for module in [
-        exported_module!(command::api),
-        exported_module!(error::api),
-        exported_module!(files::api),
-        exported_module!(guest::api),
-        exported_module!(job::api),
-        exported_module!(launch::api),
-        exported_module!(memory::api),
-        exported_module!(migration::api),
-        exported_module!(options::api),
-        exported_module!(pulse::api),
-        exported_module!(plan::api),
-        exported_module!(process::api),
-        exported_module!(record::api),
-        exported_module!(run::api),
-        exported_module!(successor::api),
-        exported_module!(units::api),
-        exported_module!(vm::api),
-        exported_module!(wait::api),
-    ] {
+    for (_, _, module) in subjects() {
         engine.register_global_module(module.into());
     }
+}
+
+/// The name of a file, its text, of which the header says what it is about, and its functions.
+macro_rules! subject {
+    ($file:ident) => {
+        (stringify!($file), include_str!(concat!(stringify!($file), ".rs")), exported_module!($file::api))
+    };
+}
+
+/// The files, each with its functions.
+pub fn subjects() -> Vec<(&'static str, &'static str, Module)> {
+    vec![
+        subject!(command),
+        subject!(error),
+        subject!(files),
+        subject!(guest),
+        subject!(job),
+        subject!(launch),
+        subject!(memory),
+        subject!(migration),
+        subject!(options),
+        subject!(plan),
+        subject!(process),
+        subject!(pulse),
+        subject!(record),
+        subject!(run),
+        subject!(successor),
+        subject!(units),
+        subject!(vm),
+        subject!(wait),
+    ]
 }

@@ -1,9 +1,12 @@
 //! The heartbeat of a guest, watched on its console.
 
+use std::time::SystemTime;
+
 use rhai::Array;
 use rhai::plugin::*;
 
 use crate::error::{Error, Result};
+use crate::onlooker::Told;
 use crate::script::gate::Effect;
 use crate::script::session::{ScriptResult, Session};
 use crate::vm::{Pulse, Vm};
@@ -49,8 +52,11 @@ pub mod api {
     /// assert(pulse.longest_ms > 0.0, "there are ten milliseconds between two");
     /// ```
     #[rhai_fn(get = "longest_ms", pure)]
-    pub fn longest_ms(pulse: &mut Pulse) -> Dynamic {
+    pub fn longest_ms(ctx: NativeCallContext, pulse: &mut Pulse) -> Dynamic {
         let felt = pulse.felt();
+        if let Some(since) = felt.since {
+            Session::of(&ctx).tell(&Told::Gap(SystemTime::now() - since.elapsed(), felt.longest));
+        }
         if felt.beats < 2 { Dynamic::UNIT } else { (felt.longest.as_secs_f64() * 1e3).into() }
     }
 }

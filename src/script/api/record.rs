@@ -39,7 +39,7 @@ pub mod api {
     pub fn step(ctx: NativeCallContext, name: &str, details: Map) -> ScriptResult<()> {
         let session = Session::of(&ctx);
         let details = super::noted(&Dynamic::from_map(details));
-        let noted = session.gate().record().map_or(Ok(()), |record| record.step(name, &details));
+        let noted = session.step(name, &details);
         session.complain();
         Ok(noted?)
     }

@@ -81,7 +81,7 @@ impl Known {
     fn mention(&mut self, unit: &Unit) {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         // Every word that is a key, is set, or is in quotes.
-        for (at, _) in unit.text.match_indices(|c| matches!(c, ':' | '=' | '"' | '`' | '\'')) {
+        for (at, _) in unit.text.match_indices([':', '=', '"', '`', '\'']) {
             let before = unit.text[..at].trim_end();
             let word = before.rfind(|c| !is_part(c)).map_or(before, |start| &before[start..]);
             self.mentioned.insert(word.trim_start_matches(|c| !is_part(c)).to_owned());

@@ -178,7 +178,9 @@ fn call<'a>(node: &'a ASTNode) -> Option<&'a FnCallExpr> {
 fn for_each(statements: &[Stmt], look: &mut dyn FnMut(&ASTNode) -> Option<()>) {
     for statement in statements {
         statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-            path.last().and_then(|node| look(node));
+            if let Some(node) = path.last() {
+                look(node);
+            }
             true
         });
     }

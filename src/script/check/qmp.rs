@@ -62,7 +62,7 @@ impl Search<'_> {
             }
             Expr::Array(items, _) => {
                 path.push(Step::Item);
-                for item in items.iter() {
+                for item in items {
                     self.value(item, path);
                 }
                 path.pop();

@@ -67,6 +67,10 @@ fn options_are_known_of_all_that_take_some() {
             "{call}: {findings:?}"
         );
         let name = call.split('(').next().unwrap();
+        // A function of the recipe's own is another one; the standard library's cannot be one.
+        if !["launch", "attach", "verdict"].contains(&name) {
+            continue;
+        }
         fine(
             &format!("{vm} fn {name}(a) {{ a }} fn {name}(a, b) {{ b }} fn {name}(a, b, c) {{ c }} {call}")
                 .replace("OPTION", "no_option: 1"),

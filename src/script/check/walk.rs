@@ -121,8 +121,9 @@ impl<'a> Walk<'a> {
             }
             Stmt::FnCall(call, at) => drop(self.call(call, *at)),
             Stmt::Block(block) => self.block(block.iter()),
-            Stmt::Expr(value) => drop(self.expression(value)),
-            Stmt::BreakLoop(Some(value), ..) | Stmt::Return(Some(value), ..) => drop(self.expression(value)),
+            Stmt::Expr(value) | Stmt::BreakLoop(Some(value), ..) | Stmt::Return(Some(value), ..) => {
+                drop(self.expression(value));
+            }
             Stmt::Import(import, _) => drop(self.expression(&import.0)),
             _ => {}
         }

@@ -12,7 +12,7 @@ use crate::script::resolver::Resolver;
 use crate::script::sources::Sources;
 
 /// Some verbs of a standard library, written in Rhai.
-const LIBRARY: &str = "fn migrate(vm) {\n    gone(vm);\n}\nfn retry(action) {\n    action.call()\n}\nfn outer(vm) { migrate(vm) }";
+const LIBRARY: &str = "fn hand_on(vm) {\n    gone(vm);\n}\nfn retry(action) {\n    action.call()\n}\nfn outer(vm) { hand_on(vm) }\nfn migrate(vm) { hand_on(vm) }";
 
 fn engine() -> Engine {
     let mut engine = Engine::new();
@@ -97,7 +97,7 @@ error: vm `target` ended with exit status 1 during `migrate`
 2 │ outer(\"target\");
   │ ^
 in `outer` at stdlib/verbs.rhai:7:16
-in `migrate` at stdlib/verbs.rhai:2:5
+in `hand_on` at stdlib/verbs.rhai:2:5
 target said: no memory
 ";
     assert_eq!(told(&[("main.rhai", "let a = 1;\nouter(\"target\");")]), expected);

@@ -1,0 +1,175 @@
+//! The fault table of `live_patch`: at each of its steps, in each mode, the target is killed or hangs, or the disk of
+//! the record fills up. Afterwards the guest runs in exactly one QEMU, its memory whole, or its user is told that it cannot.
+
+use crate::scene::{Scene, striker};
+use crate::test::Test;
+
+/// A guest that outlives its script, and is patched by that mode.
+fn patching(mode: &str) -> String {
+    let memory = if mode == "shared" { "shared_memory(128.MiB)" } else { "\"-m 128\"" };
+    format!(
+        r#"let source = launch(#{{ name: "source", guest: "heartbeat", keep: true, args: {memory} }});
+source.wait_for_output("beat", 30.s);
+live_patch(source, #{{ qemu: "qemu-system-x86_64", mode: "{mode}", stall: 2.s }});"#
+    )
+}
+
+/// Where the guest is to be afterwards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// It runs where it was, and nothing else is left.
+    Source,
+    /// It runs on the target.
+    Target,
+    /// It ran there already, or not yet: that is a matter of milliseconds.
+    Either,
+    /// Its QEMU was killed: it is told to be lost.
+    Lost,
+    /// It was not there yet, or was killed.
+    SourceOrLost,
+}
+
+/// The steps, who is struck, and where the guest is when that one was killed, and when it hangs.
+const TABLE: [(&str, &str, End, End); 8] = [
+    ("rehearse", "target", End::Source, End::Source),
+    ("throwaway", "rehearsal", End::Source, End::Source),
+    ("agree", "target", End::Source, End::Source),
+    ("migrate", "target", End::Source, End::Source),
+    ("switch", "target", End::Source, End::Source),
+    ("prove", "target", End::SourceOrLost, End::Either),
+    ("retire", "target", End::Lost, End::Target),
+    ("give back", "target", End::Lost, End::Target),
+];
+
+const STOP: &str = "19";
+const KILL: &str = "9";
+
+/// What qhop says, and its exit code, when that happens to it at a step.
+fn struck(scene: &Scene, environment: &[(&str, &str)]) -> (String, i32) {
+    let mut command = scene.test.command();
+    command.env("LD_PRELOAD", striker()).envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap())
+}
+
+/// The guest as it is afterwards: the name of the QEMU that it runs in, if one does. It is whole there.
+pub fn whereabouts(scene: &Scene) -> Option<String> {
+    let pids = scene.alive().join(", ");
+    let look = format!(
+        r#"let found = ();
+        for pid in [{pids}] {{
+            let vm = attach(pid);
+            if vm.status() == "running" {{
+                assert(found == (), "only one of them runs the guest");
+                vm.wait_for_output("beat", 30.s);
+                vm.check_memory();
+                found = if "-incoming" in vm.args {{ "target" }} else {{ "source" }};
+            }} else {{
+                assert(vm.status() in ["postmigrate", "paused"], vm.status());
+            }}
+        }}
+        found ?? "nowhere""#
+    );
+    let (said, code) = scene.says(&["--no-record", "eval", &look]);
+    assert_eq!(code, 0, "{said}");
+    Some(said.trim().to_owned()).filter(|name| name != "nowhere")
+}
+
+/// At each step: several at once, since most of the time is spent waiting for one that hangs.
+fn strike(mode: &str, signal: &str) {
+    let recipe = patching(mode);
+    let steps: Vec<_> = TABLE.into_iter().filter(|row| row.0 != "switch" || mode == "postcopy").collect();
+    for some in steps.chunks(if signal == STOP { 4 } else { 2 }) {
+        std::thread::scope(|scope| {
+            for &(step, vm, killed, hangs) in some {
+                let wanted = if signal == KILL { killed } else { hangs };
+                let at = [("STRIKE_STEP", step), ("STRIKE_VM", vm), ("STRIKE_SIGNAL", signal)];
+                let recipe = &recipe;
+                scope.spawn(move || check(&Scene::new(recipe), &at, wanted));
+            }
+        });
+    }
+}
+
+fn check(scene: &Scene, at: &[(&str, &str)], wanted: End) {
+    let (said, code) = struck(scene, at);
+    let found = whereabouts(scene);
+    let title = format!("{at:?}: {found:?}, {code}\n{said}");
+    let is_lost = said.contains("the guest is lost: ");
+    match (wanted, found.as_deref()) {
+        (End::Source | End::SourceOrLost | End::Either, Some("source")) => {
+            assert_eq!(scene.alive().len(), 1, "only the source is left: {title}");
+            let reassuring = ["the guest is safe: ", "the guest is untouched: ", "nothing was changed"];
+            assert!(code != 0 && reassuring.iter().any(|words| said.contains(words)), "{title}");
+        }
+        (End::Target | End::Either, Some("target")) => {
+            assert!(!is_lost && said.contains("took longer than 2 s: no answer"), "{title}");
+        }
+        (End::Lost | End::SourceOrLost, None) => assert!(code != 0 && is_lost, "{title}"),
+        _ => panic!("it was to be {wanted:?}: {title}"),
+    }
+}
+
+#[test]
+fn a_target_is_killed_in_shared_memory() {
+    strike("shared", KILL);
+}
+
+#[test]
+fn a_target_is_killed_in_a_postcopy() {
+    strike("postcopy", KILL);
+}
+
+#[test]
+fn a_target_is_killed_in_a_precopy() {
+    strike("precopy", KILL);
+}
+
+#[test]
+fn a_target_hangs_in_shared_memory() {
+    strike("shared", STOP);
+}
+
+#[test]
+fn a_target_hangs_in_a_postcopy() {
+    strike("postcopy", STOP);
+}
+
+#[test]
+fn a_target_hangs_in_a_precopy() {
+    strike("precopy", STOP);
+}
+
+/// The state directory on a file system of its own, which is filled up at a step: the patch succeeds all the same, for the
+/// space of its record was set aside when its run began.
+fn fill_up(mode: &str) {
+    for step in
+        ["plan", "successor", "rehearse", "agree", "migrate", "switch", "prove", "retire", "give back"]
+    {
+        if step == "switch" && mode != "postcopy" {
+            continue;
+        }
+        let script = format!(
+            "mkdir -p state && mount -t tmpfs -o size=256k none state
+            STRIKE_STEP='{step}' STRIKE_FULL=1 env LD_PRELOAD={} {} run test.rhai && test -s state/qhop/runs/*/full",
+            striker().display(),
+            env!("CARGO_BIN_EXE_qhop")
+        );
+        let test = Test::new().file("test.rhai", &patching(mode)).file("test.sh", &script);
+        let scene = Scene { test: test.program("unshare", &["-rm", "sh", "test.sh"]) };
+        let output = scene.test.output();
+        assert!(output.status.success(), "{mode}, `{step}`: {output:?}");
+        assert_eq!(whereabouts(&scene).as_deref(), Some("target"), "{mode}, `{step}`: {output:?}");
+        assert_eq!(scene.alive().len(), 1, "{mode}, `{step}`");
+    }
+}
+
+#[test]
+fn the_disk_of_the_record_fills_up() {
+    std::thread::scope(|scope| {
+        for mode in ["shared", "postcopy", "precopy"] {
+            scope.spawn(move || fill_up(mode));
+        }
+    });
+}
