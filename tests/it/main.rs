@@ -10,6 +10,7 @@ mod attach;
 mod broken_link;
 mod check;
 mod cli;
+mod cpr;
 mod doc;
 mod errors;
 mod examples;
