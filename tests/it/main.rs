@@ -11,6 +11,7 @@ mod broken_link;
 mod check;
 mod cli;
 mod cpr;
+mod cpr_exec;
 mod doc;
 mod errors;
 mod examples;

@@ -48,10 +48,10 @@ pub fn modes(source: &Value, target: &Value, facts: &Value) -> Modes {
 }
 
 /// The first mode that nothing stands against; of two that copy no memory the one that takes half as long, and whose
-/// target is seen to be ready before the source is told anything.
+/// target is seen to be ready before the source is told anything. Never `cpr-exec`: past it, there is no way back.
 fn best(against: &[(&str, String)]) -> Option<usize> {
     let possible = |mode: &str| against.iter().position(|(one, reason)| *one == mode && reason.is_empty());
-    let first = against.iter().position(|(_, reason)| reason.is_empty())?;
+    let first = against.iter().position(|(mode, reason)| reason.is_empty() && *mode != "cpr-exec")?;
     let swap = against[first].0 == "cpr-transfer";
     Some(if swap { possible("shared").unwrap_or(first) } else { first })
 }
@@ -108,6 +108,14 @@ impl Modes {
         let copied = ["postcopy", "precopy"].contains(&chosen.as_str());
         if copied {
             findings.extend(room(source, facts));
+        }
+        if chosen == "cpr-exec" {
+            findings.push(Finding::risk(
+                "mode",
+                "past the `exec` there is no way back".to_owned(),
+                "the old program is gone before the new one has loaded the guest",
+                "rehearse it, as `live_patch` does; `mode: \"cpr-transfer\"` keeps the source until the target has the guest",
+            ));
         }
         if chosen == "precopy" && source["query-kvm"]["enabled"] == false && version(source).0 < 8 {
             findings.push(Finding::risk(
@@ -184,7 +192,7 @@ impl Pair<'_> {
     /// Why a mode is not possible; `None` if it is.
     fn against(&self, mode: &str) -> Option<String> {
         match mode {
-            "cpr-exec" => self.against_cpr((10, 2)),
+            "cpr-exec" => self.against_cpr((10, 2)).or_else(|| self.against_exec()),
             "cpr-transfer" => self.against_cpr((10, 0)),
             "shared" => self.against_shared(),
             "postcopy" => self.against_postcopy(),
@@ -211,6 +219,11 @@ impl Pair<'_> {
         }
         let aux = &self.source["machine_properties"]["aux-ram-share"];
         (*aux != true).then(|| "the source was started without `-machine aux-ram-share=on`".to_owned())
+    }
+
+    /// What the caller has found out about the source's process, in which the new program would run.
+    fn against_exec(&self) -> Option<String> {
+        self.facts["exec"].as_str().filter(|complaint| !complaint.is_empty()).map(str::to_owned)
     }
 
     /// Whether the target has mapped the very memory of a backend of the source.
