@@ -97,7 +97,7 @@ fn a_strangers_guest_gets_a_monitor_by_which_it_is_found_again() {
         let pid = run("sh", words).stdout;
         pid.trim();
         defer(|| run("sh", ["-c", `kill ${pid}`]));
-        run("sh", ["-c", "until [ -s ready ]; do :; done"]);
+        run("sh", ["-c", "until [ -s ready ] && [ -S own ]; do :; done"]);
         let outcome = live_patch(attach(pid), #{ qemu: newest, mode: "cpr-exec" });
         assert_eq(`${outcome.target.pid}`, pid);
         assert_eq(attach("unix:own").status(), "running");
