@@ -2,7 +2,6 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::recover::killed_at_every_step;
 use crate::scene::Scene;
 use crate::test::{Test, newest};
 
@@ -193,11 +192,22 @@ fn what_would_lose_the_guest_is_refused() {
     test.run();
 }
 
+/// What comes before is the same in all modes.
 #[test]
-fn killed_at_every_step_of_it() {
+fn killed_at_every_step_from_the_first_that_changes_anything() {
     let Some(prelude) = prelude() else { return };
-    let patch = r#"live_patch(guest(newest, kept), #{ qemu: newest, mode: "cpr-exec" });"#;
-    killed_at_every_step(&(prelude + patch), "running");
+    let recipe = prelude + r#"live_patch(guest(newest, kept), #{ qemu: newest, mode: "cpr-exec" });"#;
+    let whole = Scene::new(&recipe);
+    assert!(whole.run(None).status.success());
+    let record = whole.record();
+    let first = record.iter().position(|line| line["step"] == "cpr").unwrap();
+    // Of the last line, the end, there is nothing to recover.
+    for line in first + 1..record.len() {
+        let scene = Scene::new(&recipe);
+        scene.run(Some(line));
+        scene.recover();
+        scene.one_guest_is_whole("running");
+    }
 }
 
 /// The new program kills the qhop that waits for it, and begins.

@@ -36,7 +36,7 @@ fn lines(recipe: &str) -> (usize, usize) {
 }
 
 /// qhop is killed at each step of a recipe that moves one guest; `status` is the guest's.
-pub fn killed_at_every_step(recipe: &str, status: &str) {
+fn killed_at_every_step(recipe: &str, status: &str) {
     let (last, source) = lines(recipe);
     for line in 1..=last {
         let scene = Scene::new(recipe);

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::agreement::offered;
-use super::{list, memory, text, version, written};
+use super::{list, memory, speaks_qmp, text, version, written};
 
 /// The two ends, and what no monitor says (see [`super::examine`]).
 pub(super) struct Pair<'a> {
@@ -37,7 +37,7 @@ impl Pair<'_> {
                 ));
             }
         }
-        if self.source.get("query-migrate-parameters").is_none() {
+        if !speaks_qmp(self.source) {
             return Some("it needs QMP, and the source has only a human monitor".to_owned());
         }
         if let Some(private) = private(self.source) {

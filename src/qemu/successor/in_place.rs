@@ -3,16 +3,23 @@
 //!
 //! Pure.
 
+use super::Back;
 use super::draft::Draft;
 use super::options::is_ours;
+use super::sockets::{Flavour, Front, change, live_port};
 use crate::qemu::arguments::{Argument, Value};
 use crate::qemu::command_line::{escape, machine_monitor};
 
 pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
     let has_ours = list.iter().any(is_ours);
+    let mut serials = 0;
     let mut list: Vec<Argument> = list
         .into_iter()
         .map(|argument| {
+            serials += usize::from(argument.name() == "serial");
+            if let Some(back) = moved_to_a_port(draft, &argument, serials) {
+                draft.changed(&argument, Some(&argument), "it was moved to a port", Some(back));
+            }
             let argument = known(draft, argument);
             let Some(new) = patient(&argument) else { return argument };
             draft.changed(&argument, Some(&new), WAIT, None);
@@ -30,6 +37,18 @@ pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
 }
 
 const WAIT: &str = "the guest would wait for a client";
+
+/// How a port is given back that a unix socket of the command line was exchanged for since the start.
+fn moved_to_a_port(draft: &Draft, argument: &Argument, serials: usize) -> Option<Back> {
+    let text = argument.text()?;
+    let id = match argument.name() {
+        "chardev" => argument.value().filter(|value| value.get("path").is_some())?.get("id")?,
+        "serial" if text.trim_start_matches("mon:").starts_with("unix:") => format!("serial{}", serials - 1),
+        _ => return None,
+    };
+    let (host, port) = live_port(draft, &id)?;
+    Some(change(&Front { id, swap: true, flavour: Flavour::default() }, &host, &port))
+}
 
 /// An address that was given back after an earlier move is in its place from the start.
 fn known(draft: &mut Draft, argument: Argument) -> Argument {
@@ -93,7 +112,9 @@ const COMPATIBLE: [&str; 8] =
 
 #[cfg(test)]
 mod tests {
-    use crate::qemu::successor::{Facts, succession};
+    use serde_json::json;
+
+    use crate::qemu::successor::{Back, Facts, succession};
 
     fn derived(line: &str, addresses: &[(&str, &str)]) -> String {
         let addresses = addresses.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
@@ -149,6 +170,32 @@ mod tests {
             derived("-netdev user,id=n,hostfwd=tcp::5555-:22 -vnc :1", &[]),
             "-netdev user,id=n -vnc none OURS"
         );
+    }
+
+    #[test]
+    fn a_port_that_came_in_the_place_of_a_socket_comes_again() {
+        let given = "-chardev socket,id=c,path=/d/c,server=on,wait=off -serial unix:/d/s,server=on,wait=off -serial null";
+        let live = |label: &str, port: u16| json!({ "label": label, "filename": format!("disconnected:tcp:127.0.0.1:{port},server=on") });
+        let facts = Facts {
+            directory: "/d".into(),
+            in_place: true,
+            inventory: json!({ "query-chardev": [live("c", 1), live("serial0", 2)] }),
+            ..Facts::default()
+        };
+        let derived = succession(&shell_words::split(given).unwrap(), &facts);
+        assert!(derived.args.join(" ").starts_with(given));
+        let backs: Vec<String> = derived
+            .rewrites
+            .iter()
+            .filter_map(|rewrite| match rewrite.back.as_ref()? {
+                Back::Qmp { arguments, .. } => Some(format!(
+                    "{} {}",
+                    arguments["id"], arguments["backend"]["data"]["addr"]["data"]["port"]
+                )),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(backs, ["\"c\" \"1\"", "\"serial0\" \"2\""]);
     }
 
     #[test]
