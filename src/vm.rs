@@ -72,7 +72,7 @@ struct Inner {
     /// None for a QEMU that qhop has not started.
     directory: Option<Arc<Directory>>,
     /// What it has become by `exec`: another `Vm` has its process then, and this one has ended.
-    became: OnceLock<String>,
+    became: OnceLock<WeakVm>,
 }
 
 impl Drop for Inner {
@@ -142,7 +142,7 @@ impl Vm {
     #[must_use]
     pub fn ended(&self) -> Option<String> {
         match &self.0.process {
-            _ if self.0.became.get().is_some() => self.0.became.get().cloned(),
+            _ if self.0.became.get().is_some() => Some("has become another program".to_owned()),
             Some(process) => process.ended(),
             None => self.0.control.is_closed().then(|| "closed its monitor".to_owned()),
         }

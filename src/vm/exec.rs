@@ -93,10 +93,9 @@ impl Vm {
             Err(_) => return Err(self.slow("the new program", exec.limit, "it does not answer")),
         };
         let Exec { name, qemu, args, .. } = exec;
-        let _ = self.0.became.set(format!("has become `{name}`"));
         let console_seen = Mutex::new(directory.length("console"));
         let (process, directory, became) = (Some(process), Some(directory), OnceLock::new());
-        Ok(Self(Arc::new(Inner {
+        let next = Self(Arc::new(Inner {
             name,
             qemu,
             args,
@@ -106,7 +105,15 @@ impl Vm {
             control,
             directory,
             became,
-        })))
+        }));
+        let _ = self.0.became.set(next.downgrade());
+        Ok(next)
+    }
+
+    /// What it has become, if it has and somebody holds that.
+    #[must_use]
+    pub fn became(&self) -> Option<Self> {
+        self.0.became.get()?.upgrade()
     }
 
     /// The old program's socket, which is being closed, may be the one that is found at first.

@@ -130,7 +130,8 @@ impl Modes {
     }
 
     fn other(&self, chosen: &str) -> String {
-        match self.against.iter().find(|(mode, reason)| reason.is_empty() && mode != &chosen) {
+        let others = [chosen, "cpr-exec"];
+        match self.against.iter().find(|(mode, reason)| reason.is_empty() && !others.contains(mode)) {
             Some((mode, _)) => format!("`mode: \"{mode}\"` is possible"),
             None => "no other mode is possible either".to_owned(),
         }

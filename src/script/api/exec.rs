@@ -33,6 +33,9 @@ pub mod api {
             }
             session.block_on(vm.qmp("migrate", json!({ "uri": uri })))?;
         }
+        if let Some(next) = vm.became() {
+            return Ok(Dynamic::from(next));
+        }
         let next = session.block_on(async {
             Ok(if vm.gives_way(exec.limit).await? { Some(vm.become_next(exec).await?) } else { None })
         })?;
