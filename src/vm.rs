@@ -29,7 +29,7 @@ use crate::qemu::process::Process;
 pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
-pub use pulse::Pulse;
+pub use pulse::{Line, Pulse};
 pub use start::{Launch, Starting};
 pub use survey::survey;
 pub use wait::Wait;
