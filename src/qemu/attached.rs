@@ -236,8 +236,21 @@ fn child(entry: &Entry) -> Option<Pid> {
 
 fn base(entry: &Entry, args: &Arguments, environment: Option<&[String]>) -> PathBuf {
     let link = entry.path("cwd");
+    if !args.has("daemonize") {
+        return entry.link("cwd").unwrap_or(link);
+    }
     let started_in = || environment?.iter().find_map(|line| line.strip_prefix("PWD=")).map(PathBuf::from);
-    if args.has("daemonize") { started_in().unwrap_or(link) } else { entry.link("cwd").unwrap_or(link) }
+    // It keeps its pid file open. `PWD` is what its parent has said, if that was a shell.
+    pid_file_directory(entry, args).or_else(started_in).unwrap_or(link)
+}
+
+/// The directory that a relative `-pidfile` was found in.
+fn pid_file_directory(entry: &Entry, args: &Arguments) -> Option<PathBuf> {
+    let relative = Path::new(args.text("pidfile")?);
+    let depth = relative.components().count();
+    let open =
+        entry.descriptors()?.into_values().find(|open| relative.is_relative() && open.ends_with(relative))?;
+    open.ancestors().nth(depth).map(Path::to_owned)
 }
 
 fn path_of(entry: &Entry, base: &Path, path: &Path) -> PathBuf {

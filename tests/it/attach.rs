@@ -125,9 +125,10 @@ fn a_monitor_that_is_held_is_said_to_be() {
         let second = attach(started.pid);
         print(second.version == first.version);
         let third = assert_throws(|| attach(#{ pid: started.pid, qmp: "unix:second" }), "attach");
-        print(third.message.contains("is held by `qhop`"));"#,
+        print(third.message.contains("is held by `qhop`"));
+        print(third.hint);"#,
     )
-    .stdout("true\ntrue")
+    .stdout("true\ntrue\nthis script holds it already: use the `Vm` that it got first")
     .run();
 }
 

@@ -154,7 +154,10 @@ fn as_another_user() {
     assert_eq!(attached.args.words()[..BARE.len()], *BARE);
     assert_eq!((attached.uid, attached.user.as_deref()), (0, Some("root")));
     let (cause, _) = refused(attached.entry.status("PPid").unwrap().parse().unwrap());
-    assert!(cause.contains("of another user, and its command line is not that of a QEMU"), "{cause}");
+    assert!(
+        cause.contains("`, whose program may not be looked at, and its command line is not that of a QEMU"),
+        "{cause}"
+    );
 }
 
 #[test]
