@@ -221,7 +221,7 @@ impl Vm {
     /// End QEMU at once (`SIGKILL`), and wait until it has ended.
     ///
     /// # Errors
-    /// `Argument` if its process is not known.
+    /// `Argument` if its process is not known, `Environment` if it may not be ended.
     pub async fn kill(&self) -> Result<()> {
         if self.ended().is_some() {
             return Ok(());
@@ -229,7 +229,7 @@ impl Vm {
         let Some(process) = &self.0.process else {
             return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
-        process.kill();
+        process.kill()?;
         process.wait().await;
         Ok(())
     }
@@ -238,9 +238,8 @@ impl Vm {
     pub async fn retire(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         let Some(process) = &self.0.process else { return };
-        process.terminate();
-        if timeout(PATIENCE, process.wait()).await.is_err() {
-            process.kill();
+        let _ = process.terminate();
+        if timeout(PATIENCE, process.wait()).await.is_err() && process.kill().is_ok() {
             process.wait().await;
         }
     }

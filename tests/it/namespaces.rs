@@ -217,6 +217,33 @@ hint: become the user that may connect to it",
     of_root.recipe(&format!("print(attach({}).status());", qemu.pid)).stdout("prelaunch").run();
 }
 
+/// Its port is open to everybody; its process is not.
+#[test]
+fn a_qemu_that_may_not_be_killed_is_said_to_live() {
+    let Some(test) = of_nobody() else { return };
+    let monitor = format!("tcp:127.0.0.1:{},server=on,wait=off", free_port());
+    let qemu = Background::start(&test, &[], &["-qmp", &monitor]);
+    let recipe = r#"let vm = attach(PID);
+print(vm.process.unreadable);
+defer(|| print(vm.status()));
+vm.kill();"#;
+    by_nobody(test, &[], &recipe.replace("PID", &qemu.pid.to_string()))
+        .stdout(
+            r#"["exe", "cwd", "environ", "fd"]
+prelaunch"#,
+        )
+        .stderr(
+            "error: cannot end process [..]: operation not permitted
+ ——▶ test.rhai:4:4
+  │
+4 │ vm.kill();
+  │    ^
+hint: become its user, or tell it to `quit`",
+        )
+        .code(5)
+        .run();
+}
+
 #[test]
 fn a_process_that_the_system_hides_is_said_to_be_hidden() {
     let Some(test) = of_nobody() else { return };
