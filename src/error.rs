@@ -234,6 +234,8 @@ impl Error {
             | Self::Refused { hint, .. }
             | Self::Environment { hint, .. }
             | Self::Usage { hint, .. } => hint,
+            Self::Connect { cause, .. } => reachable(cause),
+            Self::Protocol { protocol: "QMP or HMP", .. } => MONITORS,
             Self::Record { .. } => {
                 "make room there, or set `XDG_STATE_HOME` to a directory that can be written to; \
                  `--no-record` does without, and then nothing can be recovered if qhop dies"
@@ -249,5 +251,19 @@ impl Error {
             Self::Gone { stderr, .. } => stderr,
             _ => "",
         }
+    }
+}
+
+const MONITORS: &str =
+    "a QEMU's monitors are on its command line (`-qmp`, `-monitor`, `-mon`): `attach` to its pid finds them";
+
+/// What to do about a monitor that cannot be connected to, by the system's words.
+fn reachable(cause: &str) -> &'static str {
+    if cause.contains("ermission denied") {
+        "become the user that may connect to it"
+    } else if cause.contains("another client") {
+        "let the other client go"
+    } else {
+        MONITORS
     }
 }

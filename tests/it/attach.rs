@@ -243,3 +243,20 @@ fn a_qemu_without_a_monitor_is_said_to_have_none() {
         "attach: cannot attach to process [..]: none of its monitors can be reached: it was started without any"
     );
 }
+
+#[test]
+fn an_address_that_nobody_listens_at_is_an_error_of_the_environment() {
+    let port = free_port();
+    Test::new()
+        .recipe(&format!("attach(\"telnet:127.0.0.1:{port}\");"))
+        .stderr(&format!(
+            "error: cannot connect to the monitor of vm `vm1` at `telnet:127.0.0.1:{port}`: Connection refused
+ ——▶ test.rhai:1:1
+  │
+1 │ attach(\"telnet:127.0.0.1:{port}\");
+  │ ^
+hint: a QEMU's monitors are on its command line (`-qmp`, `-monitor`, `-mon`): `attach` to its pid finds them"
+        ))
+        .code(5)
+        .run();
+}
