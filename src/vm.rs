@@ -3,6 +3,7 @@
 //! Commands go out in QEMU's own names and come back as JSON; no command is wrapped that
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
+mod aftermath;
 mod attach;
 mod backing;
 mod control;

@@ -56,6 +56,8 @@ impl Vm {
                     wanted: wanted.to_owned(),
                     status: status.to_owned(),
                     cause: migration["error-desc"].as_str().unwrap_or_default().to_owned(),
+                    said: Vec::new(),
+                    outlook: String::new(),
                 });
             }
             Ok(Wait::Seen(format!("current `{status}`, wanted `{wanted}`")))
@@ -72,6 +74,7 @@ impl Vm {
                 timeout: limit,
                 last: "no answer".to_owned(),
                 said: self.said(&mut self.0.control.events().feed()),
+                outlook: String::new(),
             })
         })
     }
@@ -172,6 +175,7 @@ impl Vm {
             timeout: limit,
             last: format!("process {} still runs", process.pid()),
             said: self.said(&mut feed),
+            outlook: String::new(),
         })
     }
 
@@ -204,6 +208,7 @@ impl Vm {
                     timeout: limit,
                     last,
                     said: self.said(&mut feed),
+                    outlook: String::new(),
                 });
             }
             tokio::select! {

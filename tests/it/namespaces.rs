@@ -192,9 +192,9 @@ fn by_nobody(test: Test, words: &[&str], recipe: &str) -> Test {
 fn root_attaches_to_the_qemu_of_another_user() {
     let Some(test) = of_nobody() else { return };
     let qemu = Background::start(&test, &NOBODY, &["-qmp", "unix:q,server=on,wait=off"]);
-    let recipe = r#"let vm = attach(PID);
+    let recipe = r"let vm = attach(PID);
         print(`${vm.status()} ${vm.process.uid} ${vm.process.unreadable}`);
-        vm.kill();"#;
+        vm.kill();";
     test.recipe(&recipe.replace("PID", &qemu.pid.to_string())).stdout("prelaunch 65534 []").run();
 }
 
@@ -223,10 +223,10 @@ fn a_qemu_that_may_not_be_killed_is_said_to_live() {
     let Some(test) = of_nobody() else { return };
     let monitor = format!("tcp:127.0.0.1:{},server=on,wait=off", free_port());
     let qemu = Background::start(&test, &[], &["-qmp", &monitor]);
-    let recipe = r#"let vm = attach(PID);
+    let recipe = r"let vm = attach(PID);
 print(vm.process.unreadable);
 defer(|| print(vm.status()));
-vm.kill();"#;
+vm.kill();";
     by_nobody(test, &[], &recipe.replace("PID", &qemu.pid.to_string()))
         .stdout(
             r#"["exe", "cwd", "environ", "fd"]
