@@ -10,6 +10,7 @@ mod control;
 mod description;
 mod guard;
 mod memory;
+mod pace;
 mod pulse;
 mod special;
 mod start;

@@ -10,15 +10,9 @@ use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Vm;
+use super::pace::{FASTEST, SLOWEST, longer};
 use crate::error::{Error, Result};
 use crate::migration::state::MigrationStatus;
-
-/// The first interval between two looks at what has no event. It doubles: up to `SLOW` for as long as
-/// something is likely to happen soon, and from then on up to `SLOWEST`.
-const FASTEST: Duration = Duration::from_millis(2);
-const SLOW: Duration = Duration::from_millis(10);
-const SLOWEST: Duration = Duration::from_millis(100);
-const SOON: Duration = Duration::from_secs(5);
 
 /// What one look saw.
 pub enum Wait<T> {
@@ -215,7 +209,7 @@ impl Vm {
                 () = news.changed() => {}
                 () = sleep(interval.min(remaining)) => {}
             }
-            interval = (interval * 2).min(if start.elapsed() < SOON { SLOW } else { SLOWEST });
+            interval = longer(interval, start.elapsed());
         }
     }
 
