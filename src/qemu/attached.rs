@@ -130,6 +130,14 @@ fn open(pid: i64) -> std::result::Result<Entry, Refusal> {
     let Some(id) = i32::try_from(pid).ok().filter(|id| *id > 0).and_then(Pid::from_raw) else {
         return refuse("that is no process id".to_owned());
     };
+    // As in a new pid namespace without a `/proc` of its own: signals would go to other processes than those shown.
+    if fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() != std::process::id().to_string().as_str())
+    {
+        return Err((
+            "`/proc` shows the processes of another pid namespace".to_owned(),
+            "attach to its monitor, or mount `/proc` anew".to_owned(),
+        ));
+    }
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let line = |key: &str| status_line(status.as_deref().unwrap_or_default(), key);
     if line("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {

@@ -169,6 +169,29 @@ fn a_qemu_in_another_pid_namespace_is_found_by_its_number_here() {
         .run();
 }
 
+/// The numbers that it knows are not those that `kill` takes.
+#[test]
+fn a_proc_of_another_pid_namespace_is_not_trusted() {
+    let test = Test::new();
+    let Some(qemu) = isolated(&test, &["env"], &["-qmp", "unix:q,server=on,wait=off"]) else { return };
+    let recipe = format!("print(attach(\"unix:q\").status());\nattach({});", qemu.0.id());
+    let words =
+        ["--pid", "--fork", "--user", "--map-root-user", env!("CARGO_BIN_EXE_qhop"), "run", "test.rhai"];
+    test.file("test.rhai", &recipe)
+        .program("unshare", &words)
+        .stdout("prelaunch")
+        .stderr(
+            "error: cannot attach to process [..]: `/proc` shows the processes of another pid namespace
+ ——▶ test.rhai:2:1
+  │
+2 │ attach([..]);
+  │ ^
+hint: attach to its monitor, or mount `/proc` anew",
+        )
+        .code(5)
+        .run();
+}
+
 const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A test whose directory is nobody's; `None` for who cannot become somebody else.
