@@ -8,7 +8,7 @@ use crate::test::{Test, new};
 pub const HANDED: &str = r#""-m 128 -object memory-backend-memfd,id=ram,size=128M,share=on -machine memory-backend=ram,aux-ram-share=on""#;
 
 /// A guest that outlives its script, and is patched by that mode.
-fn patching(mode: &str) -> String {
+pub fn patching(mode: &str) -> String {
     let memory = match mode {
         "shared" => "shared_memory(128.MiB)",
         "cpr-transfer" => HANDED,

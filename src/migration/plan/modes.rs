@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::agreement::offered;
-use super::{Finding, list, memory, size, text, version, written};
+use super::{Finding, list, memory, size, speaks_qmp, text, version, written};
 
 /// All modes, the one that the guest notices least first.
 pub const MODES: [&str; 5] = ["cpr-exec", "cpr-transfer", "shared", "postcopy", "precopy"];
@@ -203,7 +203,7 @@ impl Pair<'_> {
                 ));
             }
         }
-        if self.source.get("query-migrate-parameters").is_none() {
+        if !speaks_qmp(self.source) {
             return Some("it needs QMP, and the source has only a human monitor".to_owned());
         }
         if let Some(private) = private(self.source) {

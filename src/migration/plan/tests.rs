@@ -12,6 +12,7 @@ fn end() -> Value {
         "query-kvm": { "enabled": true },
         "query-memdev": [{ "id": "pc.ram", "share": false }],
         "query-migrate-capabilities": [{ "capability": "postcopy-ram", "state": false }],
+        "qmp": true,
         "query-migrate-parameters": {},
         "tree": [{ "type": "virtio-net-pci", "id": "n0", "bus": "pcie.0", "on": "q35-pcihost", "properties": { "addr": "03.0", "mq": false } }],
         "ramblocks": "pc.ram    4 KiB  0x0000000000000000 0x0000000008000000 0x0000000008000000",
