@@ -3,6 +3,7 @@
 //! Commands go out in QEMU's own names and come back as JSON; no command is wrapped that
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
+mod aftermath;
 mod attach;
 mod backing;
 mod control;
@@ -10,6 +11,7 @@ mod description;
 mod exec;
 mod guard;
 mod memory;
+mod pace;
 mod pulse;
 mod special;
 mod start;
@@ -31,7 +33,7 @@ pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
 pub use exec::Exec;
-pub use pulse::Pulse;
+pub use pulse::{Line, Pulse};
 pub use start::{Launch, Starting};
 pub use survey::survey;
 pub use wait::Wait;
@@ -226,7 +228,7 @@ impl Vm {
     /// End QEMU at once (`SIGKILL`), and wait until it has ended.
     ///
     /// # Errors
-    /// `Argument` if its process is not known.
+    /// `Argument` if its process is not known, `Environment` if it may not be ended.
     pub async fn kill(&self) -> Result<()> {
         if self.ended().is_some() {
             return Ok(());
@@ -234,7 +236,7 @@ impl Vm {
         let Some(process) = &self.0.process else {
             return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
-        process.kill();
+        process.kill()?;
         process.wait().await;
         Ok(())
     }
@@ -244,9 +246,8 @@ impl Vm {
         const PATIENCE: Duration = Duration::from_secs(2);
         // What it has become is retired by itself.
         let Some(process) = self.0.process.as_ref().filter(|_| self.0.became.get().is_none()) else { return };
-        process.terminate();
-        if timeout(PATIENCE, process.wait()).await.is_err() {
-            process.kill();
+        let _ = process.terminate();
+        if timeout(PATIENCE, process.wait()).await.is_err() && process.kill().is_ok() {
             process.wait().await;
         }
     }

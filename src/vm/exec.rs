@@ -136,6 +136,7 @@ impl Vm {
             timeout: limit,
             last: last.to_owned(),
             said: vec![(self.name().to_owned(), self.stderr())],
+            outlook: String::new(),
         }
     }
 }
