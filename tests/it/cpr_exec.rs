@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, striker};
 use crate::test::{Test, newest};
 
 /// What the recipes share: a guest whose memory is kept, and a program that breaks when its arguments match. Nothing where the
@@ -247,4 +247,27 @@ fn interrupted_between_the_two_programs() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("the guest is on `target`, as it was to be"), "{said}");
     scene.one_guest_is_whole("running");
+}
+
+#[test]
+fn interrupted_at_every_step_that_changes_anything() {
+    let Some(prelude) = prelude() else { return };
+    let patch =
+        r#"let vm = guest(newest, kept); vm.keep(); live_patch(vm, #{ qemu: newest, mode: "cpr-exec" });"#;
+    for step in ["cpr", "exec", "prove", "give back"] {
+        let scene = Scene::new(&(prelude.clone() + patch));
+        let mut command = scene.test.command();
+        command.env("LD_PRELOAD", striker()).env("STRIKE_STEP", step).env("STRIKE_SIGNAL", "2");
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "at `{step}`: {said}");
+        let there = if ["cpr", "exec"].contains(&step) {
+            "the guest is safe: `guest` is running"
+        } else {
+            "the guest is on `target`, as it was to be"
+        };
+        assert!(said.contains(there), "at `{step}`: {said}");
+        assert_eq!(scene.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0));
+        scene.one_guest_is_whole("running");
+    }
 }

@@ -5,8 +5,8 @@
 #
 # LAB (default target/lab) gets bin/qemu-7.2-system-x86_64 and so on for each row of the
 # table whose family (default x86) is asked for. With --any, one of them is enough.
-# `new` is the newest that Debian has; a lab does without it, since that suite is at times
-# in disorder.
+# `new` is the newest that Debian has. A lab does without it where it cannot be had, since
+# that suite is at times in disorder; and with --any, it is not asked for.
 #
 # Each is a symbolic link to Debian's program, made to find its loader, libraries, firmware
 # and modules in its own tree: neither the host's libraries nor any -L or environment
@@ -73,6 +73,7 @@ families=${*:-x86}
 present='' absent=''
 while read -r version suite family guest; do
     case " $families " in *" $family "*) ;; *) continue ;; esac
+    if $any && [ "$version" = new ]; then continue; fi
     if ! installed "$version" "$guest"; then
         [ -n "${scratch-}" ] || enter_lab
         # Whoever held the lab until now may have installed it.
