@@ -44,7 +44,7 @@ pub fn test(asked: &Test, common: &Common) -> Result<u8, Failure> {
     let stage = Stage::new(asked, common);
     run::watch(&runtime, stage.ender())?;
     if asked.tap {
-        print(&tap::plan(count))?;
+        print(&tap::plan(count, std::env::var("TAP_VERSION").ok().as_deref()))?;
     }
     let mut cases: Vec<Case> = Vec::with_capacity(count);
     let mut broken = Ok(());

@@ -203,8 +203,22 @@ not ok 3 - a.rhai: test_c
     let test = Test::new().file("a.rhai", tests).args(["test", "a.rhai", "--junit", "report.xml"]);
     test.output();
     let report = std::fs::read_to_string(test.directory().join("report.xml")).unwrap();
-    assert!(report.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{report}");
+    assert!(
+        report.contains("<testsuite name=\"a.rhai\" tests=\"3\" failures=\"1\" errors=\"0\" time="),
+        "{report}"
+    );
+    assert!(report.contains(" skipped=\"1\">\n"), "{report}");
     assert!(report.contains("<failure message=\"assertion failed: no\" type=\"assertion\">"), "{report}");
+}
+
+#[test]
+fn a_reader_that_knows_an_older_tap_gets_that() {
+    Test::new()
+        .file("a.rhai", "fn test_a() { }\nfn test_b() { skip(\"not # here\"); }")
+        .args(["test", "a.rhai", "--tap"])
+        .env("TAP_VERSION", "13") // as `prove` says
+        .stdout("TAP version 13\n1..2\nok 1 - a.rhai: test_a\nok 2 - a.rhai: test_b # SKIP not # here")
+        .run();
 }
 
 #[test]
@@ -293,6 +307,9 @@ fn test_c() { wait(); }
 }
 
 #[test]
-fn a_recipe_can_tell_a_bisection_to_skip() {
+fn a_recipe_and_a_test_can_tell_a_bisection_to_skip() {
     Test::new().recipe("exit(125);").code(125).run();
+    let test = |text: &str| Test::new().file("a.rhai", text).args(["test", "a.rhai"]).stdout("...");
+    test("fn test_a() { exit(125); }\nfn test_b() { }").code(125).run();
+    test("fn test_a() { exit(125); }\nfn test_b() { assert(false, \"no\"); }").code(4).run();
 }
