@@ -79,6 +79,24 @@ fn tab_completes_what_this_qemu_offers() {
 }
 
 #[test]
+fn tab_completes_what_a_human_monitor_offers() {
+    let terminal = Terminal::start(Test::new().file("disks/one.qcow2", ""));
+    terminal.enters("let vm = launch(#{ args: \"-S -machine none\", monitor: \"unix:human\" });");
+    terminal.clear();
+    completes(&terminal, "vm.hmp(\"info migrate_c", "vm.hmp(\"info migrate_capabilities");
+    let capability = "vm.hmp(\"migrate_set_capability postcopy-r";
+    completes(&terminal, capability, &format!("{capability}am"));
+    let parameter = "vm.hmp(\"migrate_set_parameter multifd-comp";
+    completes(&terminal, parameter, &format!("{parameter}ression"));
+    completes(&terminal, "vm.hmp(\"migrate -d -", "vm.hmp(\"migrate -d -r");
+    completes(&terminal, "vm.hmp(\"set_link net0 of", "vm.hmp(\"set_link net0 off");
+    completes(&terminal, "vm.hmp(\"change ide0 disks/o", "vm.hmp(\"change ide0 disks/one.qcow2");
+    completes(&terminal, "vm.wait_for_status(\"fini", "vm.wait_for_status(\"finish-migrate");
+    // Where no file can stand, none is offered.
+    terminal.types("vm.hmp(\"set_link d\t").line_is("qhop> vm.hmp(\"set_link d");
+}
+
+#[test]
 fn ten_guests_do_not_slow_completion() {
     let terminal = start();
     terminal.enters("let vms = []; for n in 0..10 { vms.push(launch(#{ args: \"-S -machine none\" })); }");
