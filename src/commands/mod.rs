@@ -5,7 +5,6 @@ mod check;
 mod doc;
 mod eval;
 mod list;
-mod progress;
 mod ps;
 mod recover;
 mod repl;

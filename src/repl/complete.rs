@@ -65,7 +65,7 @@ pub fn complete(text: &str, known: &Knowledge) -> Completion {
     completion
         .candidates
         .retain(|it| it.strip_suffix(')').is_none_or(|open| !all.iter().any(|it| it == open)));
-    completion.candidates.sort_unstable_by(|a, b| bare(a).cmp(&bare(b)));
+    completion.candidates.sort_unstable_by_key(|candidate| bare(candidate));
     completion.candidates.dedup();
     completion
 }

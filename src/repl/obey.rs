@@ -38,7 +38,7 @@ impl Repl {
             Command::Events(Some(shown)) => self.notices.set_shown(shown),
             Command::Time(text) => {
                 let start = Instant::now();
-                let answer = self.dialogue.evaluate(&text, width());
+                let answer = self.notices.at_work(|| self.dialogue.evaluate(&text, width()));
                 let took = start.elapsed();
                 let next = self.answer(&text, &answer);
                 say(&format!("took {}", Seconds(took)));

@@ -81,6 +81,29 @@ fn it_is_gone_after_ctrl_c_too() {
 }
 
 #[test]
+fn in_a_session_it_is_there_while_an_entry_runs() {
+    let terminal = Terminal::start(Test::new().file("memory", &"x".repeat(8 << 20)).file("slow.rhai", SLOW));
+    terminal.types(":load slow.rhai\r");
+    terminal.wait("events and lines above the progress", |screen| {
+        let lines: Vec<&str> = screen.trim_end().lines().collect();
+        let is_last = |line: &str| line.starts_with("source: active, ") && line.contains(" left, ");
+        lines.last().is_some_and(|last| is_last(last)) && lines.contains(&"line 1")
+    });
+    terminal.wait("the prompt", |screen| screen.trim_end().ends_with("\ndone\nqhop>"));
+    let screen = terminal.screen();
+    assert!(!screen.contains("active, "), "{screen}");
+    terminal.enters("6 * 7").shows("\n42\nqhop>");
+}
+
+#[test]
+fn ctrl_c_in_a_session_says_what_goes_on() {
+    let terminal = Terminal::start(Test::new().file("memory", &"x".repeat(8 << 20)).file("slow.rhai", SLOW));
+    terminal.types(":load slow.rhai\r").shows("source: active, ");
+    terminal.types("\x03").shows("\ninterrupted; the migration of `source` goes on\nqhop>");
+    terminal.enters("source.wait_for_migration(\"completed\"); source.status()").shows("\"postmigrate\"");
+}
+
+#[test]
 fn for_a_program_there_is_none() {
     let mut terminal = Terminal::run(slow(), &["--json"]);
     assert_eq!(terminal.ends(), 0);
