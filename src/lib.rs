@@ -13,7 +13,7 @@
 //!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
 //! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
 //!   entry), `engine`, `session` (one
-//!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
+//!   run, what it holds, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
 //!   `diagnostic`, `nearest`, `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
