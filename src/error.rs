@@ -64,6 +64,8 @@ pub enum Error {
         class: String,
         /// QEMU's own words.
         description: String,
+        /// Which command may have been meant; empty if nobody looked.
+        hint: String,
     },
     /// The human monitor rejected a line.
     #[error("`{line}`: {description}")]
@@ -74,6 +76,8 @@ pub enum Error {
         line: String,
         /// QEMU's own words.
         description: String,
+        /// Which command may have been meant; empty if nobody looked.
+        hint: String,
     },
     /// A monitor sent something that is not its protocol.
     #[error("the monitor of vm `{vm}` does not speak {protocol}: {cause}")]
@@ -229,6 +233,8 @@ impl Error {
     pub fn hint(&self) -> &str {
         match self {
             Self::Start { hint, .. }
+            | Self::Qmp { hint, .. }
+            | Self::Hmp { hint, .. }
             | Self::Attach { hint, .. }
             | Self::Argument { hint, .. }
             | Self::Refused { hint, .. }

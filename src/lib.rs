@@ -15,7 +15,7 @@
 //!   entry), `engine`, `session` (one
 //!   run, what it holds, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
 //!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
-//!   `diagnostic`, `nearest`, `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
+//!   `diagnostic`, `nearest`, `slip` (a command that QEMU does not know), `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
