@@ -12,10 +12,10 @@
 //! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `context` and
 //!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
 //! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
-//!   entry), `engine`, `session` (one
-//!   run, what it holds, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
-//!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
-//!   `diagnostic`, `nearest`, `slip` (a command that QEMU does not know), `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
+//!   entry), `engine`, `session` (one run, what it holds, and the one way across to the runtime), `gate` (every effect
+//!   passes it), `interrupt`, `api/` (one file per subject), `value`, `options`, `resolver`, `parameters`, `usage`,
+//!   `recipe`, `sources`, `failure`, `diagnostic`, `nearest`, `slip` (a command that QEMU does not know), `check` (what
+//!   is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
