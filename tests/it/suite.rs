@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::test::Test;
+use crate::test::{Ended, Test, new};
 
 const MIXED: &str = r#"//! Tests.
 fn helper(x) { x + 1 }
@@ -146,6 +146,42 @@ fn test_one() {
     let pid = case["output"].as_str().unwrap().trim().to_owned();
     assert!(!std::path::Path::new("/proc").join(&pid).exists(), "process {pid} is left");
     test.nothing_left();
+}
+
+#[test]
+fn what_a_test_keeps_ends_with_it() {
+    let recipe = r#"
+fn test_one() {
+    let vm = launch(#{ guest: "heartbeat", keep: true });
+    print(vm.pid);
+    attach(vm.pid.to_string());
+    skip("seen enough");
+}"#;
+    let test = Test::new().file("a.rhai", recipe).args(["test", "a.rhai", "--json"]);
+    let output = test.output();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pid = report["outcome"]["tests"][0]["output"].as_str().unwrap().trim().to_owned();
+    assert!(!std::path::Path::new("/proc").join(&pid).exists(), "process {pid} is left");
+    test.nothing_left();
+}
+
+#[test]
+fn what_a_test_has_found_lives_on() {
+    let test = Test::new();
+    let qemu = std::process::Command::new(new())
+        .args(["-S", "-display", "none", "-machine", "none", "-qmp", "unix:qmp,server=on,wait=off"])
+        .current_dir(test.directory())
+        .spawn();
+    let mut found = Ended(qemu.unwrap());
+    let socket = test.directory().join("qmp");
+    let start = Instant::now();
+    while !socket.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it listens");
+        std::thread::yield_now();
+    }
+    let attaches = format!("fn test_one() {{ attach(\"unix:{}\"); }}", socket.display());
+    test.file("a.rhai", &attaches).args(["test", "a.rhai"]).stdout("ok [..]\n\n1 passed in [..]").run();
+    assert!(found.0.try_wait().unwrap().is_none(), "it lives on");
 }
 
 #[test]

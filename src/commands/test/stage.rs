@@ -129,6 +129,7 @@ impl Stage {
 
     fn once(&self, runtime: &Runtime, index: usize, task: &Task) -> (Verdict, String) {
         let session = Session::new(runtime.handle().clone());
+        session.let_all_end();
         let output = Arc::new(Mutex::new(String::new()));
         let sink = |output: &Arc<Mutex<String>>| -> Arc<Sink> {
             let output = output.clone();

@@ -1,7 +1,7 @@
 //! What a run holds until its end: its QEMUs, the directories that no QEMU has got yet, and what was deferred.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rhai::FnPtr;
@@ -21,6 +21,8 @@ pub struct Holdings {
     vms: Mutex<Vec<Held>>,
     directories: Mutex<Vec<Directory>>,
     deferred: Mutex<Vec<FnPtr>>,
+    /// Whether what is kept ends with the run, too.
+    all_end: AtomicBool,
 }
 
 /// A `Vm` of the run, and its number.
@@ -106,6 +108,11 @@ impl Session {
         lock(&self.0.held.deferred).pop()
     }
 
+    /// Let what the run launched end with it, also what it keeps: nothing outlives a test.
+    pub fn let_all_end(&self) {
+        self.0.held.all_end.store(true, Ordering::Relaxed);
+    }
+
     /// End every QEMU that the script launched and did not `keep`.
     pub fn retire(&self) {
         let held = std::mem::take(&mut *lock(&self.0.held.vms));
@@ -117,7 +124,9 @@ impl Session {
         let _ = self.block_on(async {
             // All at once: each may need a moment to flush its disks.
             let mut ends = tokio::task::JoinSet::new();
-            for vm in vms.into_iter().filter(|vm| !vm.is_kept()) {
+            let all_end = self.0.held.all_end.load(Ordering::Relaxed);
+            let ends_now = |vm: &Vm| !vm.is_kept() || (all_end && vm.directory().is_some());
+            for vm in vms.into_iter().filter(ends_now) {
                 ends.spawn(async move { vm.retire().await });
             }
             ends.join_all().await;
