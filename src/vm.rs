@@ -30,7 +30,7 @@ pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
 pub use pulse::Pulse;
-pub use start::Launch;
+pub use start::{Launch, Starting};
 pub use survey::survey;
 pub use wait::Wait;
 

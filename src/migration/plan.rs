@@ -136,6 +136,11 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Whether it was asked by QMP, not by a human monitor.
+fn speaks_qmp(inventory: &Value) -> bool {
+    inventory["qmp"] == true
+}
+
 /// Major and minor version: `7.2.22` is (7, 2).
 fn version(inventory: &Value) -> (u32, u32) {
     let mut parts = text(inventory, "version").split('.').map(|part| part.parse().unwrap_or_default());

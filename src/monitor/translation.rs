@@ -23,6 +23,7 @@ enum Answer {
     Status,
     Migration,
     Capabilities,
+    Parameters,
     Version,
     Backends,
     Property,
@@ -73,6 +74,7 @@ impl Translation {
             "query-migrate-capabilities" => {
                 (vec!["info migrate_capabilities".to_owned()], Answer::Capabilities)
             }
+            "query-migrate-parameters" => (vec!["info migrate_parameters".to_owned()], Answer::Parameters),
             "query-memdev" => (vec!["info memdev".to_owned()], Answer::Backends),
             "query-version" => (vec!["info version".to_owned()], Answer::Version),
             "qom-get" => (vec![format!("qom-get {} {}", text("path")?, text("property")?)], Answer::Property),
@@ -119,6 +121,7 @@ impl Translation {
             }
             Answer::Migration => migration(text),
             Answer::Capabilities => info::capabilities(text),
+            Answer::Parameters => info::parameters(text),
             Answer::Version => Ok(json!({ "qemu": info::version(text)?.0 })),
             Answer::Backends => Ok(backends(text)),
             Answer::Property => serde_json::from_str(text.trim())

@@ -83,6 +83,8 @@ pub enum Memory {
     /// As the source does; a shared backend is the same memory.
     #[default]
     Keep,
+    /// As the source does, and an anonymous backend comes from the source itself (`cpr-transfer`).
+    Handed,
     /// In a file of its own that the next QEMU can map.
     Shared,
     /// In private memory of its own.

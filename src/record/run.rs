@@ -147,6 +147,9 @@ impl Run {
             Some(known) => {
                 known.kept |= guest.kept && (guest.launched || !known.launched);
                 known.monitor = guest.monitor;
+                if known.version.is_empty() {
+                    (known.version, known.machine) = (guest.version, guest.machine);
+                }
             }
             None => self.guests.push(guest),
         }
@@ -163,6 +166,8 @@ impl Run {
         };
         for guest in &mut self.guests {
             guest.throwaway |= throwaways.iter().any(|reference| guest.is(reference));
+            // From here on it may have the guest.
+            guest.throwaway &= !(step == "agree" && guest.is(&details["target"]));
         }
         let Some(details) = details.as_object().filter(|_| step != "throwaway") else { return };
         let at = self.courses.iter().rposition(|course| course.is_open() && course.takes(details));
@@ -193,7 +198,7 @@ impl Guest {
             directory: vm["directory"].as_str().map(str::to_owned),
             kept: vm["kept"] == true,
             launched: vm["launched"] == true,
-            throwaway: false,
+            throwaway: vm["throwaway"] == true,
         }
     }
 

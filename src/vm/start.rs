@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{Control, Inner, Vm, with_last_words};
 use crate::error::{Error, Result};
 use crate::monitor::Address;
-use crate::qemu::attached::{is_taken, listener};
+use crate::qemu::attached::{is_taken, listener, started};
 use crate::qemu::command_line;
 use crate::qemu::directory::Directory;
 use crate::qemu::guest::Heartbeat;
@@ -45,74 +45,112 @@ pub struct Launch {
     pub bare: bool,
 }
 
-struct Started {
+/// A QEMU whose process runs, and whose monitor may not answer yet.
+///
+/// Dropping it kills the process.
+#[derive(Debug)]
+pub struct Starting {
+    launch: Launch,
     args: Vec<String>,
     process: Process,
-    control: Control,
-    machine: String,
+    directory: Directory,
+    address: Address,
+    console_seen: u64,
 }
 
 impl Vm {
     /// Start a QEMU and connect to it. When this returns, QEMU answers commands: its options were
     /// accepted and its devices exist.
-    pub async fn launch(mut launch: Launch) -> Result<Self> {
+    pub async fn launch(launch: Launch) -> Result<Self> {
+        Starting::begin(launch)?.ready().await
+    }
+}
+
+impl Starting {
+    /// Start the process, and do not wait for its monitor: some targets have none before their source has begun.
+    pub fn begin(mut launch: Launch) -> Result<Self> {
         let directory = match launch.directory.take() {
             Some(directory) => directory,
             None => Directory::create(&launch.name)?,
         };
         // A console that is continued: what is there was seen by others.
-        let console_seen = std::sync::Mutex::new(directory.length("console"));
-        let Started { args, process, control, machine } = start(&launch, &directory).await?;
+        let console_seen = directory.length("console");
+        let (args, address) = arguments(&launch, &directory)?;
+        let process = Process::start(&launch.qemu, &args, launch.cwd.as_deref(), &directory)?;
+        Ok(Self { launch, args, process, directory, address, console_seen })
+    }
+
+    /// How QEMU ended, or nothing while it runs.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        self.process.ended()
+    }
+
+    /// What the record of a run is told of it: it is of no use to anybody but this run.
+    #[must_use]
+    pub fn description(&self) -> Value {
+        let (pid, directory) = (self.process.pid(), self.directory.path().to_string_lossy());
+        json!({
+            "name": self.launch.name, "pid": pid, "started": started(pid), "monitor": self.address.to_string(),
+            "qemu": self.launch.qemu, "version": "", "machine": "", "directory": directory, "kept": false, "launched": true, "throwaway": true,
+        })
+    }
+
+    /// Connect to its monitor. When this returns, its options were accepted and its devices exist.
+    pub async fn ready(self) -> Result<Vm> {
+        let Self { launch, args, process, directory, address, console_seen } = self;
+        let ready = async {
+            let control = connect(&launch.name, &address, &process).await?;
+            // A greeting is no proof of life: QEMU greets before its devices exist, and may still
+            // give up. It answers commands only after everything was set up.
+            let machine = machine_type(&launch.name, &control).await?;
+            Ok((control, machine))
+        };
+        let result = timeout(START_TIMEOUT, ready).await.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                vm: Some(launch.name.clone()),
+                operation: format!("the start of `{}`", launch.qemu),
+                timeout: START_TIMEOUT,
+                last: "its monitor did not answer".to_owned(),
+                said: Vec::new(),
+            })
+        });
+        let (control, machine) = match result {
+            Ok(ready) => ready,
+            Err(error) => {
+                return Err(with_last_words(error, &process, Some(&directory), Some("launch")).await);
+            }
+        };
         if launch.keep {
             process.keep();
         }
         let Launch { name, qemu, .. } = launch;
+        let console_seen = std::sync::Mutex::new(console_seen);
         let (process, directory) = (Some(process), Some(directory));
-        Ok(Self(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
+        Ok(Vm(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
     }
 }
 
-async fn start(launch: &Launch, directory: &Directory) -> Result<Started> {
+/// The arguments in full, and where its monitor is going to be.
+fn arguments(launch: &Launch, directory: &Directory) -> Result<(Vec<String>, Address)> {
     let console = directory.join("console");
     let mut args = launch.args.clone();
     if let Some(guest) = &launch.guest {
         let rom = directory.write(Heartbeat::FILE, &guest.option_rom())?;
         args.extend(Heartbeat::arguments(&rom.to_string_lossy()));
     }
-    let socket = Address::Unix(directory.join("qmp"));
     if !launch.bare {
         args = command_line::complete(&args, &launch.name, &console.to_string_lossy());
-    }
-    let monitor = launch.monitor.clone().map(|monitor| as_seen_from_here(monitor, launch.cwd.as_deref()));
-    let address = monitor.as_ref().unwrap_or(&socket);
-    if monitor.is_some() {
-        must_be_free(address)?;
     }
     match &launch.monitor {
         None => args.extend(command_line::machine_monitor(&directory.join("qmp").to_string_lossy())),
         Some(address) => args.extend(command_line::human_monitor(address)),
     }
-    let process = Process::start(&launch.qemu, &args, launch.cwd.as_deref(), directory)?;
-    let ready = async {
-        let control = connect(&launch.name, address, &process).await?;
-        // A greeting is no proof of life: QEMU greets before its devices exist, and may still
-        // give up. It answers commands only after everything was set up.
-        let machine = machine_type(&launch.name, &control).await?;
-        Ok((control, machine))
-    };
-    let result = timeout(START_TIMEOUT, ready).await.unwrap_or_else(|_| {
-        Err(Error::Timeout {
-            vm: Some(launch.name.clone()),
-            operation: format!("the start of `{}`", launch.qemu),
-            timeout: START_TIMEOUT,
-            last: "its monitor did not answer".to_owned(),
-            said: Vec::new(),
-        })
-    });
-    match result {
-        Ok((control, machine)) => Ok(Started { args, process, control, machine }),
-        Err(error) => Err(with_last_words(error, &process, Some(directory), Some("launch")).await),
+    let monitor = launch.monitor.clone().map(|monitor| as_seen_from_here(monitor, launch.cwd.as_deref()));
+    if let Some(monitor) = &monitor {
+        must_be_free(monitor)?;
     }
+    Ok((args, monitor.unwrap_or_else(|| Address::Unix(directory.join("qmp")))))
 }
 
 /// A relative path leads QEMU to where it is started.

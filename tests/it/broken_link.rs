@@ -1,12 +1,18 @@
 //! The link between the two ends is cut, or falls silent, in the middle of a migration: a precopy is undone, a postcopy is
 //! given a new link, and the guest is whole wherever it is then.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+use rustix::net::SocketAddrUnix;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use serde_json::Value;
 
 use crate::attach::free_port;
-use crate::fault_table::whereabouts;
+use crate::fault_table::{patching, whereabouts};
+use crate::faults::Monitor;
 use crate::scene::{Scene, striker};
 use crate::test::Test;
 
@@ -173,4 +179,68 @@ fn a_postcopy_whose_link_broke_is_recovered_from_the_record() {
     let said = scene.recover();
     assert!(said.contains("the guest is on `target`, as it was to be; `source` is retired\n"), "{said}");
     assert_eq!(whereabouts(&scene).as_deref(), Some("target"));
+}
+
+/// Cut the link between the two ends of a `live_patch` from outside, at its source. Whether there was one.
+fn cut(source: Pid) -> bool {
+    let Ok(process) = pidfd_open(source, PidfdFlags::empty()) else { return false };
+    let descriptors = std::fs::read_dir(format!("/proc/{source}/fd")).into_iter().flatten().flatten();
+    for number in descriptors.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        let Ok(socket) = pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) else { continue };
+        let peer = rustix::net::getpeername(&socket).ok().flatten();
+        let peer = peer.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
+        if peer.is_some_and(|peer| peer.path_bytes().is_some_and(|path| path.ends_with(b"/migrate"))) {
+            return rustix::net::shutdown(&socket, rustix::net::Shutdown::Both).is_ok();
+        }
+    }
+    false
+}
+
+/// Where the guest of a `live_patch` is whose link is cut once the source's migration looks like that; what qhop said, and its exit code.
+fn patch(mode: &str, until: Option<fn(&Value) -> bool>) -> (String, String, i32) {
+    let slow = "#{ \"max-bandwidth\": 4.MiB, \"max-postcopy-bandwidth\": 4.MiB }";
+    let recipe = patching(mode)
+        .replace("guest: \"heartbeat\"", "guest: #{ name: \"heartbeat\", memory: 32.MiB, rate: 0 }")
+        .replace("args: ", "args: \"-qmp unix:second,server=on,wait=off \" + ")
+        .replace("live_patch(", "print(source.pid);\nlive_patch(")
+        .replace("stall: 2.s", &format!("stall: 2.s, parameters: {slow}"));
+    let scene = Scene::new(&recipe);
+    let mut qhop = scene.test.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(qhop.stdout.take().unwrap()).lines();
+    let source = Pid::from_raw(stdout.next().unwrap().unwrap().parse().unwrap()).unwrap();
+    if let Some(until) = until {
+        let mut monitor = Monitor::connect(&scene.test);
+        while !until(&monitor.ask("query-migrate")) {}
+    }
+    while !cut(source) && qhop.try_wait().unwrap().is_none() {}
+    let output = qhop.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let found = whereabouts(&scene).unwrap_or_else(|| panic!("{mode}: the guest is nowhere: {said}"));
+    assert_eq!(scene.alive().len(), 1, "{mode}: the other end is gone: {said}");
+    (found, said, output.status.code().unwrap())
+}
+
+#[test]
+fn a_live_patch_whose_link_breaks_before_the_switch() {
+    let (found, said, code) = patch("precopy", Some(|migration| migration["status"] == "active"));
+    assert!(said.contains("the guest is safe: `source` is running"), "{said}");
+    assert_eq!((found.as_str(), code), ("source", 1), "{said}");
+}
+
+#[test]
+fn a_live_patch_by_postcopy_whose_link_breaks_is_given_a_new_one() {
+    let (found, said, code) =
+        patch("postcopy", Some(|migration| migration["ram"]["postcopy-requests"].as_u64() > Some(0)));
+    assert!(said.contains("; the postcopy is given a new link\n"), "{said}");
+    assert_eq!((found.as_str(), code), ("target", 0), "{said}");
+}
+
+/// It takes a millisecond or two, and may be over before it is cut.
+#[test]
+fn a_live_patch_without_a_copy_whose_link_breaks() {
+    for mode in ["shared", "cpr-transfer"] {
+        let (found, said, code) = patch(mode, None);
+        assert_eq!(found == "source", code == 1, "{mode}: {found}: {said}");
+        assert!(code == 0 || said.contains("the guest is safe: `source` is running"), "{mode}: {said}");
+    }
 }

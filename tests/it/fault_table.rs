@@ -2,15 +2,24 @@
 //! the record fills up. Afterwards the guest runs in exactly one QEMU, its memory whole, or its user is told that it cannot.
 
 use crate::scene::{Scene, striker};
-use crate::test::Test;
+use crate::test::{Test, new};
+
+/// A memory that can be handed over by `cpr-transfer`.
+pub const HANDED: &str = r#""-m 128 -object memory-backend-memfd,id=ram,size=128M,share=on -machine memory-backend=ram,aux-ram-share=on""#;
 
 /// A guest that outlives its script, and is patched by that mode.
-fn patching(mode: &str) -> String {
-    let memory = if mode == "shared" { "shared_memory(128.MiB)" } else { "\"-m 128\"" };
+pub fn patching(mode: &str) -> String {
+    let memory = match mode {
+        "shared" => "shared_memory(128.MiB)",
+        "cpr-transfer" => HANDED,
+        _ => "\"-m 128\"",
+    };
+    let qemu = if mode == "cpr-transfer" { new() } else { "qemu-system-x86_64".to_owned() };
     format!(
-        r#"let source = launch(#{{ name: "source", guest: "heartbeat", keep: true, args: {memory} }});
+        r#"let qemu = "{qemu}";
+let source = launch(#{{ name: "source", qemu: qemu, guest: "heartbeat", keep: true, args: {memory} }});
 source.wait_for_output("beat", 30.s);
-live_patch(source, #{{ qemu: "qemu-system-x86_64", mode: "{mode}", stall: 2.s }});"#
+live_patch(source, #{{ qemu: qemu, mode: "{mode}", stall: 2.s }});"#
     )
 }
 
@@ -79,7 +88,13 @@ pub fn whereabouts(scene: &Scene) -> Option<String> {
 /// At each step: several at once, since most of the time is spent waiting for one that hangs.
 fn strike(mode: &str, signal: &str) {
     let recipe = patching(mode);
-    let steps: Vec<_> = TABLE.into_iter().filter(|row| row.0 != "switch" || mode == "postcopy").collect();
+    let applies = |step| match step {
+        "switch" => mode == "postcopy",
+        // The target that the memory is handed to is another than the one that was rehearsed, and begins later.
+        "rehearse" => mode != "cpr-transfer",
+        _ => true,
+    };
+    let steps: Vec<_> = TABLE.into_iter().filter(|row| applies(row.0)).collect();
     for some in steps.chunks(if signal == STOP { 4 } else { 2 }) {
         std::thread::scope(|scope| {
             for &(step, vm, killed, hangs) in some {
@@ -127,6 +142,16 @@ fn a_target_is_killed_in_a_precopy() {
 }
 
 #[test]
+fn a_target_is_killed_while_the_memory_is_handed_over() {
+    strike("cpr-transfer", KILL);
+}
+
+#[test]
+fn a_target_hangs_while_the_memory_is_handed_over() {
+    strike("cpr-transfer", STOP);
+}
+
+#[test]
 fn a_target_hangs_in_shared_memory() {
     strike("shared", STOP);
 }
@@ -145,9 +170,9 @@ fn a_target_hangs_in_a_precopy() {
 /// space of its record was set aside when its run began.
 fn fill_up(mode: &str) {
     for step in
-        ["plan", "successor", "rehearse", "agree", "migrate", "switch", "prove", "retire", "give back"]
+        ["plan", "successor", "rehearse", "cpr", "agree", "migrate", "switch", "prove", "retire", "give back"]
     {
-        if step == "switch" && mode != "postcopy" {
+        if step == "switch" && mode != "postcopy" || step == "cpr" && mode != "cpr-transfer" {
             continue;
         }
         let script = format!(
@@ -168,7 +193,7 @@ fn fill_up(mode: &str) {
 #[test]
 fn the_disk_of_the_record_fills_up() {
     std::thread::scope(|scope| {
-        for mode in ["shared", "postcopy", "precopy"] {
+        for mode in ["shared", "cpr-transfer", "postcopy", "precopy"] {
             scope.spawn(move || fill_up(mode));
         }
     });

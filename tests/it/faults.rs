@@ -21,10 +21,10 @@ struct Migrating {
 }
 
 /// The source's second monitor, which qhop knows nothing of.
-struct Monitor(UnixStream, Lines<BufReader<UnixStream>>);
+pub struct Monitor(UnixStream, Lines<BufReader<UnixStream>>);
 
 impl Monitor {
-    fn connect(test: &Test) -> Self {
+    pub fn connect(test: &Test) -> Self {
         let stream = UnixStream::connect(test.directory().join("second")).unwrap();
         let replies = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut monitor = Self(stream, replies);
@@ -32,7 +32,7 @@ impl Monitor {
         monitor
     }
 
-    fn ask(&mut self, command: &str) -> Value {
+    pub fn ask(&mut self, command: &str) -> Value {
         writeln!(self.0, "{{\"execute\":\"{command}\"}}").unwrap();
         let reply = self.1.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"return\"")));
         let reply: Value = serde_json::from_str(&reply.unwrap().unwrap()).unwrap();

@@ -185,8 +185,10 @@ fn a_rehearsal_by_precopy_gives_the_guest_back() {
     recipe(
         r#"
         let vm = guest(newer, "-m 128");
+        let settings = || [vm.qmp("query-migrate-capabilities"), vm.qmp("query-migrate-parameters")];
+        let before = settings.call();
         let proof = rehearse(vm, #{ qemu: newer, rehearse: "precopy" });
-        assert_eq([proof.how, vm.status()], ["precopy", "running"]);
+        assert_eq([proof.how, vm.status(), settings.call()], ["precopy", "running", before]);
         assert(proof.pause_ms > 0.0, "it stood still for it");
         vm.wait_for_output("beat", 30.s);
         check(live_patch(vm, #{ qemu: newer, rehearse: "precopy", mode: "precopy" }), "precopy");

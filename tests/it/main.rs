@@ -11,6 +11,7 @@ mod broken_link;
 mod check;
 mod cli;
 mod completion;
+mod cpr;
 mod doc;
 mod errors;
 mod examples;

@@ -100,6 +100,39 @@ fn a_migration_that_pauses_before_the_switch_goes_on() {
         .run();
 }
 
+/// What is said of a migration, before and after.
+const SETTINGS: &str = r#"fn settings(vm) {
+    [vm.qmp("query-migrate-capabilities"), vm.qmp("query-migrate-parameters")]
+}
+"#;
+
+#[test]
+fn a_move_that_fails_leaves_the_settings_of_its_source_as_they_were() {
+    for (mode, monitor) in
+        [("precopy", ""), ("shared", ""), ("postcopy", ""), ("precopy", ", monitor: \"unix:human\"")]
+    {
+        let memory = if mode == "shared" { "shared_memory(128.MiB)" } else { "\"-m 128\"" };
+        // A target that refuses the guest's devices; before a postcopy, a parameter that QEMU refuses.
+        let fault = if mode == "postcopy" { "" } else { " -device virtio-rng-pci" };
+        Test::new()
+            .recipe(&format!(
+                r#"{SETTINGS}
+                let memory = {memory};
+                let source = launch(#{{ name: "source", guest: "heartbeat", args: memory + "{fault}"{monitor} }});
+                source.wait_for_output("beat", 30.s);
+                source.qmp("migrate-set-parameters", #{{ "downtime-limit": 123, "max-bandwidth": 5.MiB }});
+                let before = settings(source);
+                let target = launch(#{{ name: "target", guest: "heartbeat", args: memory + " -incoming defer" }});
+                let options = #{{ mode: "{mode}", parameters: #{{ "downtime-limit": 456 }} }};
+                if "{mode}" == "postcopy" {{ options.parameters["multifd-channels"] = 0; }}
+                assert_throws(|| migrate(source, target, options), if "{mode}" == "postcopy" {{ "qmp" }} else {{ "migration" }});
+                assert_eq(source.status(), "running");
+                assert_eq(settings(source), before);"#
+            ))
+            .run();
+    }
+}
+
 #[test]
 fn what_makes_a_migration_safe_cannot_be_switched_off() {
     Test::new()

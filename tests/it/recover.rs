@@ -7,6 +7,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::fault_table::HANDED;
 use crate::scene::{Scene, striker};
 use crate::test::Ended;
 
@@ -91,6 +92,15 @@ fn killed_at_every_step_of_a_live_patch_in_shared_memory() {
 #[test]
 fn killed_at_every_step_of_a_live_patch_of_private_memory() {
     killed_at_every_step(&patching("\"-m 128\"", ""), "running");
+}
+
+/// The source waits for a target that nobody tells to listen, or that was not even given the memory.
+#[test]
+fn killed_at_every_step_of_a_live_patch_that_hands_the_memory_over() {
+    let new = format!("qemu: \"{}\"", crate::test::new());
+    let recipe =
+        patching(HANDED, "").replace("guest: \"heartbeat\"", &format!("{new}, guest: \"heartbeat\""));
+    killed_at_every_step(&recipe.replace("qemu: \"qemu-system-x86_64\"", &new), "running");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::agreement::offered;
-use super::{Finding, list, memory, size, text, version, written};
+use super::{Finding, list, memory, size, speaks_qmp, text, version, written};
 
 /// All modes, the one that the guest notices least first.
 pub const MODES: [&str; 5] = ["cpr-exec", "cpr-transfer", "shared", "postcopy", "precopy"];
@@ -38,13 +38,22 @@ pub fn modes(source: &Value, target: &Value, facts: &Value) -> Modes {
         .collect();
     let both = |name: &str| offered(source).contains_key(name) && offered(target).contains_key(name);
     let preempt = both("postcopy-preempt");
-    let best = against.iter().position(|(_, reason)| reason.is_empty());
+    let best = best(&against);
     let (chosen, why) = match (facts["mode"].as_str(), best) {
         (Some(asked), _) => (Some(asked.to_owned()), "asked for".to_owned()),
         (None, Some(at)) => (Some(against[at].0.to_owned()), why(&against, at, preempt)),
         (None, None) => (None, "no mode can move this guest to that QEMU".to_owned()),
     };
     Modes { against, chosen, why, preempt }
+}
+
+/// The first mode that nothing stands against; of two that copy no memory the one that takes half as long, and whose
+/// target is seen to be ready before the source is told anything.
+fn best(against: &[(&str, String)]) -> Option<usize> {
+    let possible = |mode: &str| against.iter().position(|(one, reason)| *one == mode && reason.is_empty());
+    let first = against.iter().position(|(_, reason)| reason.is_empty())?;
+    let swap = against[first].0 == "cpr-transfer";
+    Some(if swap { possible("shared").unwrap_or(first) } else { first })
 }
 
 /// A sentence: what the choice is good for, and what stood against what would have been better.
@@ -59,9 +68,10 @@ fn why(against: &[(&'static str, String)], at: usize, preempt: bool) -> String {
         "postcopy" => "it ends however busy the guest is",
         _ => "all else is ruled out",
     };
-    match at.checked_sub(1).and_then(|before| against.get(before)) {
-        Some((mode, reason)) => format!("{good}; not `{mode}`: {reason}"),
-        None => good.to_owned(),
+    let other = if against[at].0 == "cpr-transfer" { at + 1 } else { at.wrapping_sub(1) };
+    match against.get(other) {
+        Some((mode, reason)) if !reason.is_empty() => format!("{good}; not `{mode}`: {reason}"),
+        _ => good.to_owned(),
     }
 }
 
@@ -193,7 +203,7 @@ impl Pair<'_> {
                 ));
             }
         }
-        if self.source.get("query-migrate-parameters").is_none() {
+        if !speaks_qmp(self.source) {
             return Some("it needs QMP, and the source has only a human monitor".to_owned());
         }
         if let Some(private) = private(self.source) {

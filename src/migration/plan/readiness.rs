@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, list, text};
+use super::{Finding, list, speaks_qmp, text};
 use crate::migration::explain;
 
 /// Migrations that are not over.
@@ -93,11 +93,10 @@ fn blocked(reason: &str) -> Finding {
 }
 
 fn human(source: &Value, target: &Value) -> Option<Finding> {
-    let speaks = |end: &Value| end.get("query-migrate-parameters").is_some();
-    if speaks(source) && speaks(target) {
+    if speaks_qmp(source) && speaks_qmp(target) {
         return None;
     }
-    let end = if speaks(source) { "target" } else { "source" };
+    let end = if speaks_qmp(source) { "target" } else { "source" };
     Some(Finding::note(
         "monitor",
         format!("the {end} has only a human monitor"),

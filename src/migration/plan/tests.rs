@@ -12,6 +12,7 @@ fn end() -> Value {
         "query-kvm": { "enabled": true },
         "query-memdev": [{ "id": "pc.ram", "share": false }],
         "query-migrate-capabilities": [{ "capability": "postcopy-ram", "state": false }],
+        "qmp": true,
         "query-migrate-parameters": {},
         "tree": [{ "type": "virtio-net-pci", "id": "n0", "bus": "pcie.0", "on": "q35-pcihost", "properties": { "addr": "03.0", "mq": false } }],
         "ramblocks": "pc.ram    4 KiB  0x0000000000000000 0x0000000008000000 0x0000000008000000",
@@ -196,17 +197,27 @@ fn memory_without_a_name_is_sent_since_8_1() {
 }
 
 #[test]
-fn cpr_is_preferred_where_it_can_be_had() {
-    let (mut source, mut other) = sharing("memory-backend-file");
-    source["machine_properties"]["aux-ram-share"] = true.into();
-    let mode = |source: &Value, other: &Value, facts: Value| examine(source, other, &facts).1.chosen;
+fn memory_is_handed_over_where_it_cannot_be_mapped() {
+    let choice = |kind: &str, version: &str, facts: Value| {
+        let (mut source, mut other) = sharing(kind);
+        source["machine_properties"]["aux-ram-share"] = true.into();
+        (source["version"], other["version"]) = (version.into(), version.into());
+        let (_, modes) = examine(&source, &other, &facts);
+        (modes.chosen.unwrap(), modes.why)
+    };
     let facts = json!({ "same_memory": { "ram": true } });
-    assert_eq!(mode(&source, &other, facts.clone()).as_deref(), Some("cpr-transfer"));
-    source["version"] = "10.2.0".into();
-    other["version"] = "11.1.0".into();
-    assert_eq!(mode(&source, &other, facts).as_deref(), Some("cpr-exec"));
+    let (mode, why) = choice("memory-backend-memfd", "10.0.2", facts.clone());
+    let memfd = "memory backend `ram` is no `memory-backend-file`, and QEMU 10.0.2 sends all others";
+    assert_eq!(mode, "cpr-transfer");
+    assert_eq!(why, format!("the memory is handed over, and nothing is copied; not `shared`: {memfd}"));
+    let (mode, why) = choice("memory-backend-file", "10.0.2", facts.clone());
+    assert_eq!(
+        (mode, why.as_str()),
+        ("shared".to_owned(), "both ends map the same memory, and nothing is copied")
+    );
+    assert_eq!(choice("memory-backend-file", "11.1.0", facts).0, "cpr-exec");
     let able = json!({ "same_memory": { "ram": true }, "able": ["shared", "postcopy"] });
-    assert_eq!(mode(&source, &other, able).as_deref(), Some("shared"));
+    assert_eq!(choice("memory-backend-file", "11.1.0", able).0, "shared");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Pure: a reply to the value that QMP would give. `info migrate` has a file of its own.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The run state in `info status`, in QMP's word: `running`, `paused`, `inmigrate`, `postmigrate`, …
 ///
@@ -55,6 +55,32 @@ pub fn capabilities(reply: &str) -> Result<Value, String> {
         .collect()
 }
 
+/// `info migrate_parameters` as `query-migrate-parameters` would answer it: numbers without their units, in QMP's own.
+///
+/// # Errors
+/// As [`status`].
+pub fn parameters(reply: &str) -> Result<Value, String> {
+    let value = |text: &str| match text.trim() {
+        "on" => json!(true),
+        "off" => json!(false),
+        text => {
+            let first = text.split(' ').next().unwrap_or_default();
+            first.parse::<u64>().map_or_else(|_| json!(text.trim_matches('\'')), Value::from)
+        }
+    };
+    // The last one of 10.2 and later, a list, stands without a space.
+    let line = |line: &str| match line.trim().split_once(':') {
+        Some((name, text)) if !name.contains(' ') => Ok((name.to_owned(), value(text))),
+        _ => Err(unreadable("info migrate_parameters", line)),
+    };
+    reply
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(line)
+        .collect::<Result<Map<_, _>, _>>()
+        .map(Value::Object)
+}
+
 /// What is said of a reply that is none.
 pub(super) fn unreadable(line: &str, reply: &str) -> String {
     format!("it sent `{}` for `{line}`", crate::monitor::qmp::excerpt(reply.as_bytes()))
@@ -99,6 +125,22 @@ mod tests {
         assert_eq!(
             capabilities("xbzrle off\n").unwrap_err(),
             "it sent `xbzrle off` for `info migrate_capabilities`"
+        );
+    }
+
+    #[test]
+    fn parameters_are_numbers_switches_and_words() {
+        let reply = "announce-initial: 50 ms\r\ncompress-wait-thread: on\r\ncpu-throttle-tailslow: off\r\ntls-creds: ''\r\n\
+                     max-bandwidth: 134217728 bytes/second\r\nmultifd-compression: none\r\nmax-postcopy-bandwidth: 0\r\n\
+                     cpr-exec-command:\r\n";
+        let wanted = json!({
+            "announce-initial": 50, "compress-wait-thread": true, "cpu-throttle-tailslow": false, "tls-creds": "",
+            "max-bandwidth": 134_217_728, "multifd-compression": "none", "max-postcopy-bandwidth": 0, "cpr-exec-command": "",
+        });
+        assert_eq!(parameters(reply), Ok(wanted));
+        assert_eq!(
+            parameters("unknown command: 'info migrate_parameters'\n").unwrap_err(),
+            "it sent `unknown command: 'info migrate_parameters'` for `info migrate_parameters`"
         );
     }
 }

@@ -41,7 +41,10 @@ fn backend(draft: &mut Draft, argument: Argument) -> Argument {
     let shared = value.is_on("share").unwrap_or(kind == "memory-backend-memfd");
     let persistent = value.is_on("pmem") == Some(true);
     let (path, why) = match (draft.facts.memory, kind.as_str()) {
-        (Memory::Keep | Memory::Shared, "memory-backend-memfd" | "memory-backend-file") if shared => {
+        (Memory::Handed, "memory-backend-memfd") => return argument,
+        (Memory::Keep | Memory::Shared | Memory::Handed, "memory-backend-memfd" | "memory-backend-file")
+            if shared =>
+        {
             match draft.facts.shared_path(&id) {
                 Some(path) => (path, "it is the source's memory"),
                 None => return argument,

@@ -286,6 +286,10 @@ fn memory_stays_is_shared_or_becomes_private() {
         args("-object memory-backend-memfd,id=m,size=1G,seal=on", &keep),
         "-object memory-backend-file,id=m,size=1G,mem-path=/proc/1/fd/2,share=on"
     );
+    let handed = Facts { memory: Memory::Handed, ..keep.clone() };
+    let memfd = "-object memory-backend-memfd,id=m,size=1G,share=on";
+    assert_eq!(args(memfd, &handed), memfd);
+    assert_eq!(args("-object memory-backend-file,id=m,size=1G,share=on,mem-path=/gone", &handed), mapped);
     let said = Facts { backing: [("m".into(), json!({ "path": "/f", "share": true }))].into(), ..facts() };
     assert_eq!(
         args("-object memory-backend-file,id=m,size=1G,mem-path=/gone,share=on", &said),

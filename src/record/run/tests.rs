@@ -85,6 +85,17 @@ fn what_is_thrown_away_is_marked() {
 }
 
 #[test]
+fn what_takes_part_in_a_move_is_thrown_away_no_more() {
+    let mut unborn = vm("target", 2);
+    unborn["throwaway"] = true.into();
+    let (born, unborn) = (json!({ "vm": vm("target", 2) }), json!({ "vm": unborn }));
+    let agree =
+        json!({ "step": "agree", "details": { "source": vm("source", 1), "target": vm("target", 2) } });
+    assert!(read(&[unborn.clone(), born.clone()]).guests[0].throwaway);
+    assert!(!read(&[unborn, born, agree]).guests[0].throwaway);
+}
+
+#[test]
 fn a_guest_that_is_seen_again_is_the_same() {
     let launched =
         json!({ "name": "a", "pid": 1, "started": 10, "launched": true, "kept": false, "directory": "/d" });

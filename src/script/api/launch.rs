@@ -1,6 +1,7 @@
 //! Starting a QEMU.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::Map;
 use rhai::plugin::*;
@@ -12,7 +13,7 @@ use crate::qemu::guest::Heartbeat;
 use crate::script::gate::Effect;
 use crate::script::options::Options;
 use crate::script::session::{ScriptResult, Session};
-use crate::vm::{Launch, Vm, Where};
+use crate::vm::{Launch, Starting, Vm, Where};
 
 #[export_module]
 pub mod api {
@@ -33,16 +34,55 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn launch(ctx: NativeCallContext, options: Map) -> ScriptResult<Vm> {
         let session = Session::of(&ctx);
-        let mut launch = launch_options(&session, options)?;
-        session.pass(Effect::Start { program: launch.qemu.clone(), args: launch.args.clone() })?;
-        if launch.directory.is_none() {
-            // On record before the QEMU exists: by its directory, it is found again.
-            let path = session.make_directory(&launch.name)?;
-            launch.directory = session.take_directory(&path);
-        }
+        let launch = prepared(&session, options)?;
         let vm = session.block_on(Vm::launch(launch))?;
         session.adopt(&vm);
         Ok(vm)
+    }
+
+    /// `launch`, for a target that has no monitor before its source has begun: it is a `Vm` by `_connect`. Until it takes
+    /// part in a move, whoever recovers the run ends it.
+    #[rhai_fn(name = "_begin_launch", return_raw)]
+    pub fn begin_launch(ctx: NativeCallContext, options: Map) -> ScriptResult<Unborn> {
+        let session = Session::of(&ctx);
+        let launch = prepared(&session, options)?;
+        // The process is watched by the runtime.
+        let starting = session.block_on(async { Starting::begin(launch) })?;
+        if let Some(record) = session.gate().record() {
+            record.vm(&starting.description());
+        }
+        Ok(Arc::new(Mutex::new(Some(starting))))
+    }
+
+    /// The `Vm`, once its monitor answers.
+    #[rhai_fn(name = "_connect", return_raw, pure)]
+    pub fn connect(ctx: NativeCallContext, unborn: &mut Unborn) -> ScriptResult<Vm> {
+        let session = Session::of(&ctx);
+        let vm = session.block_on(async {
+            match taken(unborn) {
+                Some(starting) => starting.ready().await,
+                None => Err(Error::Argument {
+                    function: "_connect".to_owned(),
+                    cause: "it was connected to, or ended, before".to_owned(),
+                    hint: String::new(),
+                }),
+            }
+        })?;
+        session.adopt(&vm);
+        Ok(vm)
+    }
+
+    /// End it, unless it is a `Vm` by now.
+    #[rhai_fn(name = "_abandon", pure)]
+    pub fn abandon(unborn: &mut Unborn) {
+        drop(taken(unborn));
+    }
+
+    /// How it ended, `()` if it has not.
+    #[rhai_fn(get = "_ended", pure)]
+    pub fn ended(unborn: &mut Unborn) -> Dynamic {
+        let starting = unborn.lock().unwrap_or_else(PoisonError::into_inner);
+        starting.as_ref().and_then(Starting::ended).map_or(Dynamic::UNIT, Dynamic::from)
     }
 
     /// A new directory that only its owner can enter, for the files and sockets of a QEMU that is to be launched with
@@ -77,6 +117,25 @@ pub mod api {
         session.adopt(&vm);
         Ok(vm)
     }
+}
+
+/// A QEMU that is no `Vm` yet, for as long as a script holds it.
+pub type Unborn = Arc<Mutex<Option<Starting>>>;
+
+fn taken(unborn: &Unborn) -> Option<Starting> {
+    unborn.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// What is to be started, once the gate has let it pass.
+fn prepared(session: &Session, options: Map) -> ScriptResult<Launch> {
+    let mut launch = launch_options(session, options)?;
+    session.pass(Effect::Start { program: launch.qemu.clone(), args: launch.args.clone() })?;
+    if launch.directory.is_none() {
+        // On record before the QEMU exists: by its directory, it is found again.
+        let path = session.make_directory(&launch.name)?;
+        launch.directory = session.take_directory(&path);
+    }
+    Ok(launch)
 }
 
 fn address(text: &str, function: &str) -> Result<Address> {

@@ -97,12 +97,12 @@ fn course(course: Map) -> Result<(Mode, String, bool, bool)> {
     let mode = match course.string("mode")?.as_deref() {
         Some("precopy") => Mode::Precopy,
         Some("postcopy") => Mode::Postcopy { switched },
-        Some("shared") => Mode::Shared,
+        Some("shared" | "cpr-transfer") => Mode::Shared,
         other => {
             return Err(Error::Argument {
                 function: "verdict".to_owned(),
                 cause: format!("there is no mode `{}`", other.unwrap_or_default()),
-                hint: "the modes are `precopy`, `postcopy` and `shared`".to_owned(),
+                hint: "the modes are `precopy`, `postcopy`, `shared` and `cpr-transfer`".to_owned(),
             });
         }
     };

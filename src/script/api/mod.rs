@@ -32,6 +32,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::vm::Pulse>("Pulse");
     engine.register_type_with_name::<crate::qemu::memory_file::MemoryFile>("MemoryFile");
     engine.register_type_with_name::<crate::host::Job>("Job");
+    engine.register_type_with_name::<launch::Unborn>("Unborn");
     engine.register_type_with_name::<std::time::Duration>("Duration");
     for (_, _, module) in subjects() {
         engine.register_global_module(module.into());
