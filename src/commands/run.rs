@@ -168,7 +168,7 @@ fn onlooker(progress: Progress, report: Option<Report>) -> Onlooker {
 }
 
 /// How a run ended, for its report.
-fn ending(end: &Result<End, Failure>) -> Ending {
+pub fn ending(end: &Result<End, Failure>) -> Ending {
     match end {
         Ok(End::Value(value)) => Ending::Well(value.text.clone()),
         Ok(End::Exit(code)) => Ending::Early(format!("exit {code}")),
