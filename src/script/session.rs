@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
@@ -67,7 +67,7 @@ struct Inner {
     runtime: Handle,
     interrupt: Interrupt,
     output: OnceLock<Output>,
-    parameters: OnceLock<BTreeMap<String, String>>,
+    parameters: Mutex<BTreeMap<String, String>>,
     gate: Gate,
     held: Holdings,
     onlooker: OnceLock<Onlooker>,
@@ -82,7 +82,7 @@ impl Session {
             runtime,
             interrupt: Interrupt::default(),
             output: OnceLock::new(),
-            parameters: OnceLock::new(),
+            parameters: Mutex::default(),
             gate: Gate::default(),
             held: Holdings::default(),
             onlooker: OnceLock::new(),
@@ -184,15 +184,15 @@ impl Session {
         let _ = self.0.output.set(output);
     }
 
-    /// Set what the recipe is called with; only the first call counts.
+    /// Set what the recipe is called with, beside what was set before.
     pub fn set_parameters(&self, parameters: BTreeMap<String, String>) {
-        let _ = self.0.parameters.set(parameters);
+        self.0.parameters.lock().unwrap_or_else(PoisonError::into_inner).extend(parameters);
     }
 
     /// The value of `--name` on the command line.
     #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.0.parameters.get()?.get(name).map(String::as_str)
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.0.parameters.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Set who is told of what happens; only the first call counts.

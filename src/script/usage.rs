@@ -81,7 +81,8 @@ pub fn read(parameters: &[Parameter], words: &[String]) -> Result<BTreeMap<Strin
     Ok(values)
 }
 
-const SEE_HELP: &str = "`--help` shows what the recipe takes";
+/// The hint where a parameter is missing.
+pub const SEE_HELP: &str = "`--help` shows what the recipe takes";
 
 fn missed(name: &str, help: &str) -> String {
     format!("`--{name}` is missing: {help}")

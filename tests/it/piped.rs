@@ -63,6 +63,23 @@ error: cannot read `nowhere.rhai`: no such file or directory
 }
 
 #[test]
+fn a_recipe_is_loaded_with_its_parameters() {
+    Test::new()
+        .file("r.rhai", "let n = param(\"n\", \"a number\");\nlet m = param(\"m\", \"another\", 2);")
+        .args(["repl"])
+        .stdin(":load r.rhai\n:load r.rhai --n 'a b' --m 3\n`${n} ${m}`\n:load r.rhai --m 4\n`${n} ${m}`\n:load r.rhai --k 1")
+        .stdout("a b 3\na b 4")
+        .stderr(
+            "error: `--n` is missing: a number
+hint: `:load r.rhai --n VALUE` gives it
+error: the recipe has no parameter `--k`
+hint: did you mean `--m`?",
+        )
+        .code(2)
+        .run();
+}
+
+#[test]
 fn a_session_is_saved_as_a_recipe() {
     let test = Test::new().args(["repl"]).stdin(
         "let vm = launch(#{ guest: \"heartbeat\" })\nfn state(vm) {\n    vm.status()\n}\nlunch()\nlet b = 1; lunch(); let c = 2;\n\
