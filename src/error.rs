@@ -3,6 +3,8 @@
 //! Nothing here prints. A script sees `kind`, `message`, `vm` and `hint`; the
 //! command line adds the recipe's line and turns the kind into an exit code.
 
+mod telling;
+
 use std::time::Duration;
 
 /// The result of everything below the script engine.
@@ -102,6 +104,8 @@ pub enum Error {
         last: String,
         /// Who said what meanwhile: the monitor's events, the tails of the standard error and the console.
         said: Vec<(String, String)>,
+        /// In whose hands the guest is, if it was a migration that was waited for.
+        outlook: String,
     },
     /// A migration came to an end state that was not the one waited for.
     #[error("the migration of vm `{vm}` is `{status}`, wanted `{wanted}`{}{cause}", if .cause.is_empty() { "" } else { ": " })]
@@ -114,6 +118,10 @@ pub enum Error {
         status: String,
         /// QEMU's `error-desc`; empty where QEMU gives no reason.
         cause: String,
+        /// Who said what: the tails of both ends' standard error.
+        said: Vec<(String, String)>,
+        /// In whose hands the guest is; empty where that cannot be told.
+        outlook: String,
     },
     /// A function of the script API was called with something that it cannot use.
     #[error("`{function}`: {cause}")]
@@ -225,35 +233,6 @@ impl Error {
             | Self::Memory { vm, .. } => Some(vm),
             Self::Timeout { vm, .. } => vm.as_deref(),
             _ => None,
-        }
-    }
-
-    /// What the reader can do about it; empty where there is nothing to say.
-    #[must_use]
-    pub fn hint(&self) -> &str {
-        match self {
-            Self::Start { hint, .. }
-            | Self::Qmp { hint, .. }
-            | Self::Hmp { hint, .. }
-            | Self::Attach { hint, .. }
-            | Self::Argument { hint, .. }
-            | Self::Refused { hint, .. }
-            | Self::Environment { hint, .. }
-            | Self::Usage { hint, .. } => hint,
-            Self::Record { .. } => {
-                "make room there, or set `XDG_STATE_HOME` to a directory that can be written to; \
-                 `--no-record` does without, and then nothing can be recovered if qhop dies"
-            }
-            _ => "",
-        }
-    }
-
-    /// The tail of the standard error of the program that failed; empty where there is none.
-    #[must_use]
-    pub fn stderr(&self) -> &str {
-        match self {
-            Self::Gone { stderr, .. } => stderr,
-            _ => "",
         }
     }
 }

@@ -3,12 +3,14 @@
 //! Commands go out in QEMU's own names and come back as JSON; no command is wrapped that
 //! a script can send itself. It hides how QEMU was started and where its monitor is.
 
+mod aftermath;
 mod attach;
 mod backing;
 mod control;
 mod description;
 mod guard;
 mod memory;
+mod pace;
 mod pulse;
 mod special;
 mod start;
@@ -29,7 +31,7 @@ use crate::qemu::process::Process;
 pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
-pub use pulse::Pulse;
+pub use pulse::{Line, Pulse};
 pub use start::{Launch, Starting};
 pub use survey::survey;
 pub use wait::Wait;
@@ -221,7 +223,7 @@ impl Vm {
     /// End QEMU at once (`SIGKILL`), and wait until it has ended.
     ///
     /// # Errors
-    /// `Argument` if its process is not known.
+    /// `Argument` if its process is not known, `Environment` if it may not be ended.
     pub async fn kill(&self) -> Result<()> {
         if self.ended().is_some() {
             return Ok(());
@@ -229,7 +231,7 @@ impl Vm {
         let Some(process) = &self.0.process else {
             return Err(self.no_process("kill", "attach to its pid, or `quit` it"));
         };
-        process.kill();
+        process.kill()?;
         process.wait().await;
         Ok(())
     }
@@ -238,9 +240,8 @@ impl Vm {
     pub async fn retire(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         let Some(process) = &self.0.process else { return };
-        process.terminate();
-        if timeout(PATIENCE, process.wait()).await.is_err() {
-            process.kill();
+        let _ = process.terminate();
+        if timeout(PATIENCE, process.wait()).await.is_err() && process.kill().is_ok() {
             process.wait().await;
         }
     }

@@ -5,6 +5,7 @@
 
 mod ends;
 mod guards;
+mod names;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -12,6 +13,7 @@ mod verdict;
 use std::fmt;
 
 pub use guards::Refusal;
+pub use names::named;
 pub use verdict::{Holder, Verdict};
 
 /// An enum of QEMU's words, with `From<&str>` that keeps a word it does not know, and `Display`.

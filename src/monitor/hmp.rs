@@ -41,16 +41,24 @@ const QUERIES: &[&str] = &[
 /// How a command that otherwise answers nothing complains, where it does not
 /// put `Error:` in front. Compared without regard to upper and lower case.
 const COMPLAINTS: &[&str] = &[
+    "audiodev '",
     "bad ",
     "can't ",
     "cannot ",
     "could not ",
     "device '",
+    "error opening logfile ",
     "failed to ",
+    "id or pci device path is invalid ",
     "invalid ",
     "missing ",
+    "mouse at index '",
+    "multifd is not supported ",
+    "must specify ",
     "no user mode network stack",
     "parameter '",
+    "replay breakpoints are allowed only in play mode",
+    "replay must be enabled to seek",
     "setting the breakpoint is allowed only in play mode",
     "too many keys",
     "unable to ",
@@ -88,6 +96,9 @@ pub fn rejection(line: &str, reply: &str) -> Option<String> {
     }
     if QUERIES.contains(&command) {
         return None;
+    }
+    if command == "log" && first.starts_with("Log items ") && words.next() != Some("help") {
+        return Some("it is no log item: `log help` lists them".to_owned());
     }
     let lower = first.to_lowercase();
     let complains = COMPLAINTS.iter().any(|start| lower.starts_with(start))
@@ -201,6 +212,40 @@ mod tests {
             "migrate tcp:h:1",
             "Failed to connect to 'h:1': Connection refused\r\n",
             "Failed to connect to 'h:1': Connection refused",
+        ),
+        (
+            "migrate -d exec:false",
+            "multifd is not supported by current protocol\r\n",
+            "multifd is not supported by current protocol",
+        ),
+        (
+            "logfile /no/x",
+            "Error opening logfile /no/x: No such file or directory\r\n",
+            "Error opening logfile /no/x: No such file or directory",
+        ),
+        ("wavcapture x y", "Audiodev 'y' not found\r\n", "Audiodev 'y' not found"),
+        ("mouse_set 9", "Mouse at index '9' not found\r\n", "Mouse at index '9' not found"),
+        (
+            "drive_add 0 if=none",
+            "Must specify either driver or file\r\n",
+            "Must specify either driver or file",
+        ),
+        (
+            "pcie_aer_inject_error nosuch x",
+            "id or pci device path is invalid or device not found. nosuch\r\n",
+            "id or pci device path is invalid or device not found. nosuch",
+        ),
+        ("replay_seek 1", "replay must be enabled to seek\r\n", "replay must be enabled to seek"),
+        (
+            "replay_delete_break",
+            "replay breakpoints are allowed only in play mode\r\n",
+            "replay breakpoints are allowed only in play mode",
+        ),
+        // A word that it does not know makes QEMU print the help of `log`.
+        (
+            "log nosuch",
+            "Log items (comma separated):\r\nnone remove all logs\r\n",
+            "it is no log item: `log help` lists them",
         ),
         ("ringbuf_read nosuch 9", "Error: Device 'nosuch' not found\r\n", "Device 'nosuch' not found"),
     ];

@@ -130,6 +130,14 @@ fn open(pid: i64) -> std::result::Result<Entry, Refusal> {
     let Some(id) = i32::try_from(pid).ok().filter(|id| *id > 0).and_then(Pid::from_raw) else {
         return refuse("that is no process id".to_owned());
     };
+    // As in a new pid namespace without a `/proc` of its own: signals would go to other processes than those shown.
+    if fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() != std::process::id().to_string().as_str())
+    {
+        return Err((
+            "`/proc` shows the processes of another pid namespace".to_owned(),
+            "attach to its monitor, or mount `/proc` anew".to_owned(),
+        ));
+    }
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let line = |key: &str| status_line(status.as_deref().unwrap_or_default(), key);
     if line("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {
@@ -236,8 +244,21 @@ fn child(entry: &Entry) -> Option<Pid> {
 
 fn base(entry: &Entry, args: &Arguments, environment: Option<&[String]>) -> PathBuf {
     let link = entry.path("cwd");
+    if !args.has("daemonize") {
+        return entry.link("cwd").unwrap_or(link);
+    }
     let started_in = || environment?.iter().find_map(|line| line.strip_prefix("PWD=")).map(PathBuf::from);
-    if args.has("daemonize") { started_in().unwrap_or(link) } else { entry.link("cwd").unwrap_or(link) }
+    // It keeps its pid file open. `PWD` is what its parent has said, if that was a shell.
+    pid_file_directory(entry, args).or_else(started_in).unwrap_or(link)
+}
+
+/// The directory that a relative `-pidfile` was found in.
+fn pid_file_directory(entry: &Entry, args: &Arguments) -> Option<PathBuf> {
+    let relative = Path::new(args.text("pidfile")?);
+    let depth = relative.components().count();
+    let open =
+        entry.descriptors()?.into_values().find(|open| relative.is_relative() && open.ends_with(relative))?;
+    open.ancestors().nth(depth).map(Path::to_owned)
 }
 
 fn path_of(entry: &Entry, base: &Path, path: &Path) -> PathBuf {

@@ -19,6 +19,13 @@ pub fn default_program() -> String {
     format!("qemu-system-{architecture}")
 }
 
+/// Whether a program may be an emulator of x86, by its name: `kvm` and `qemu` can be anything.
+#[must_use]
+pub fn may_emulate_x86(program: &str) -> bool {
+    let architecture = program.rsplit('/').next().and_then(|name| name.split("-system-").nth(1));
+    architecture.is_none_or(|name| ["x86_64", "i386"].iter().any(|ours| name.starts_with(ours)))
+}
+
 /// Whether one of the options is there, with one dash or two, as QEMU takes them.
 #[must_use]
 pub fn has(args: &[String], options: &[&str]) -> bool {
@@ -129,6 +136,22 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_emulator_of_another_architecture_is_known_by_its_name() {
+        for name in [
+            "qemu-system-x86_64",
+            "/opt/qemu-10.0-system-i386",
+            "kvm",
+            "/usr/libexec/qemu-kvm",
+            "a-system-x86_64.old",
+        ] {
+            assert!(may_emulate_x86(name), "{name}");
+        }
+        for name in ["qemu-system-ppc64", "/opt/qemu-7.2-system-aarch64", "qemu-system-s390x"] {
+            assert!(!may_emulate_x86(name), "{name}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -75,7 +76,7 @@ impl Process {
         // A thread, since nothing tells the runtime of the end of a process that is no child. It goes with qhop.
         std::thread::spawn(move || {
             let mut end = [PollFd::new(&watched, PollFlags::IN)];
-            while poll(&mut end, None) == Err(rustix::io::Errno::INTR) {}
+            while poll(&mut end, None) == Err(Errno::INTR) {}
             report.send_replace(Some("ended".to_owned()));
         });
         Self { pid, pidfd, ended, kept: AtomicBool::new(true) }
@@ -101,13 +102,19 @@ impl Process {
     }
 
     /// Ask it to end (`SIGTERM`: QEMU flushes its disks and quits).
-    pub fn terminate(&self) {
-        self.signal(Signal::TERM);
+    ///
+    /// # Errors
+    /// `Environment` if it is another user's.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
     }
 
     /// End it at once (`SIGKILL`).
-    pub fn kill(&self) {
-        self.signal(Signal::KILL);
+    ///
+    /// # Errors
+    /// `Environment` if it is another user's.
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
     }
 
     /// Let it live on when this value is dropped.
@@ -121,16 +128,23 @@ impl Process {
         self.kept.load(Ordering::Relaxed)
     }
 
-    fn signal(&self, signal: Signal) {
-        // A process that has ended already is what the caller wants.
-        let _ = pidfd_send_signal(&self.pidfd, signal);
+    fn signal(&self, signal: Signal) -> Result<()> {
+        match pidfd_send_signal(&self.pidfd, signal) {
+            // It has ended already: that is what the caller wants.
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(Error::Environment {
+                message: format!("cannot end process {}: {}", self.pid(), cause(&error.into())),
+                hint: "become its user, or tell it to `quit`".to_owned(),
+            }),
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.is_kept() {
-            self.kill();
+            // A child of ours, unless it has become another user (`-run-with user=…`): nobody is left to be told.
+            let _ = self.kill();
         }
     }
 }

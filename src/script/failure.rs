@@ -165,11 +165,8 @@ fn thrown(value: &Dynamic) -> Option<Failure> {
 impl From<&Error> for Failure {
     /// A failure of ours that no line of a script is to blame for.
     fn from(error: &Error) -> Self {
-        let speaker = error.vm().unwrap_or("the program").to_owned();
-        let said = [error.stderr()].into_iter().filter(|words| !words.is_empty());
-        let meanwhile = if let Error::Timeout { said, .. } = error { said.clone() } else { Vec::new() };
-        // What QEMU died of may be known.
-        let known = explain::explain(error.stderr());
+        // What QEMU died of, or complains of, may be known.
+        let known = explain::explain(&error.words());
         let (cause, remedy) = known.map(|known| (known.cause, known.remedy)).unwrap_or_default();
         Self {
             kind: error.kind().to_owned(),
@@ -177,7 +174,12 @@ impl From<&Error> for Failure {
             vm: error.vm().map(str::to_owned),
             cause,
             hint: if remedy.is_empty() { error.hint().to_owned() } else { remedy },
-            said: said.map(|words| (speaker.clone(), words.to_owned())).chain(meanwhile).collect(),
+            said: error.said(),
+            outlook: if let Error::Migration { outlook, .. } = error {
+                outlook.clone()
+            } else {
+                String::new()
+            },
             code: if let Error::Interrupted { code, .. } = error { *code } else { exit_code(error.kind()) },
             ..Self::default()
         }

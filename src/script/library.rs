@@ -29,15 +29,12 @@ pub fn files() -> impl Iterator<Item = (String, &'static str)> {
 /// If it does not compile, which every test would notice.
 #[must_use]
 pub fn compile(engine: &Engine) -> Shared<Module> {
-    let mut whole = AST::empty();
-    let mut offset = 0;
-    for (name, text) in files() {
-        // Line numbers that no two files share.
-        let padded = "\n".repeat(offset) + text;
-        let ast = engine::compile(engine, NAME, &padded);
-        whole += ast.unwrap_or_else(|error| panic!("{name} does not compile: {error}"));
-        offset += text.lines().count();
-    }
+    // One text, so that no two files share a line number.
+    let text: String = files().map(|(_, text)| text).collect();
+    let mut whole = engine::compile(engine, NAME, &text).unwrap_or_else(|error| {
+        let (name, line) = place(error.position().line().unwrap_or_default());
+        panic!("{name}:{line} does not compile: {error}")
+    });
     whole.set_source(NAME);
     let names = whole.iter_functions().map(|function| (function.name.to_owned(), function.params.len()));
     let _ = DEFINED.set(names.collect());

@@ -181,12 +181,21 @@ fn shares(with: &str) -> String {
 }
 
 fn nowhere(pid: i64, cause: String) -> Error {
-    let hint = if cause.contains("is held by") || cause.contains("does another client") {
+    let hint = if cause.contains(&format!("is held by `qhop` (pid {})", std::process::id())) {
+        "this script holds it already: use the `Vm` that it got first"
+    } else if cause.contains("is held by") || cause.contains("does another client") {
         "let the other client go"
     } else if cause.contains("ermission denied") {
         "become the user that may connect to it"
     } else if cause.contains("nsenter") {
         "run qhop in there"
+    } else if cause.contains("No such file") {
+        // The file was removed, or the path is a relative one and leads elsewhere.
+        return Error::Attach {
+            pid,
+            cause,
+            hint: format!("name the path that it has now: `attach(#{{ pid: {pid}, qmp: \"unix:/path\" }})`"),
+        };
     } else {
         "start QEMU with a monitor on a socket: `-qmp unix:/path,server=on,wait=off`"
     };

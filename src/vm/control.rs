@@ -117,6 +117,7 @@ impl Control {
                 timeout: limit,
                 last: "no answer".to_owned(),
                 said: Vec::new(),
+                outlook: String::new(),
             })
         })
     }

@@ -107,7 +107,7 @@ impl Vm {
     }
 
     /// The migration capabilities that are on; none if it does not say within `PATIENCE`.
-    async fn switched_on(&self) -> Option<Vec<String>> {
+    pub(super) async fn switched_on(&self) -> Option<Vec<String>> {
         const PATIENCE: Duration = Duration::from_secs(2);
         let query = self.qmp("query-migrate-capabilities", json!({}));
         let reply = timeout(PATIENCE, query).await.ok()?.ok()?;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,23 +60,54 @@ impl Felt {
     }
 }
 
+/// Where a guest says that it lives.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// The console of a QEMU that `launch` has started.
+    Console(Vm),
+    /// The file that QEMU writes a serial or virtio-serial line of the guest into.
+    File(PathBuf),
+}
+
+impl Line {
+    fn open(&self) -> Result<Console> {
+        match self {
+            Self::Console(vm) => {
+                let stream = vm.0.directory.as_ref().and_then(|directory| directory.open("console").ok());
+                let console = stream.and_then(|stream| Console::open(stream).ok());
+                console.ok_or_else(|| argument(format!("the console of vm `{}` is not known", vm.name())))
+            }
+            Self::File(path) => {
+                let cannot =
+                    |cause: String| argument(format!("`{}` cannot be watched: {cause}", path.display()));
+                // Opened, a pipe would wait for its writer, and a terminal's line would be taken from its reader.
+                let data = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?;
+                if !data.is_file() {
+                    return Err(cannot("it is not a regular file".to_owned()));
+                }
+                File::open(path).and_then(Console::open).map_err(|error| cannot(error.to_string()))
+            }
+        }
+    }
+}
+
+fn argument(cause: String) -> Error {
+    let hint = "a serial line into a file is watched by its path".to_owned();
+    Error::Argument { function: "pulse".to_owned(), cause, hint }
+}
+
 impl Pulse {
-    /// Watch the consoles of these QEMUs for `text`, from now on. Must be called within the runtime.
+    /// Watch these lines for `text`, from now on. Must be called within the runtime.
     ///
     /// # Errors
-    /// `Argument` if one of them has no console that is kept, or `text` is empty.
-    pub fn of(vms: &[Vm], text: &str) -> Result<Self> {
-        let argument =
-            |cause: String| Error::Argument { function: "pulse".to_owned(), cause, hint: String::new() };
+    /// `Argument` if one of them is not kept in a file, or `text` is empty.
+    pub fn of(lines: &[Line], text: &str) -> Result<Self> {
         if text.is_empty() {
             return Err(argument("the text that is a beat is empty".to_owned()));
         }
         let mut consoles = Vec::new();
-        for vm in vms {
-            let directory = vm.0.directory.as_ref();
-            let console = directory.and_then(|directory| Console::open(directory.open("console").ok()?));
-            let console =
-                console.ok_or_else(|| argument(format!("the console of vm `{}` is not known", vm.name())))?;
+        for line in lines {
+            let console = line.open()?;
             // A target continues the console of its source.
             if !consoles.iter().any(|other: &Console| other.file == console.file) {
                 consoles.push(console);
@@ -118,10 +150,10 @@ struct Console {
 }
 
 impl Console {
-    fn open(mut stream: File) -> Option<Self> {
-        let data = stream.metadata().ok()?;
-        stream.seek(SeekFrom::End(0)).ok()?;
-        Some(Self { stream, file: (data.dev(), data.ino()), rest: Vec::new() })
+    fn open(mut stream: File) -> std::io::Result<Self> {
+        let data = stream.metadata()?;
+        stream.seek(SeekFrom::End(0))?;
+        Ok(Self { stream, file: (data.dev(), data.ino()), rest: Vec::new() })
     }
 
     /// How many beats are new.

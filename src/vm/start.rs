@@ -113,6 +113,7 @@ impl Starting {
                 timeout: START_TIMEOUT,
                 last: "its monitor did not answer".to_owned(),
                 said: Vec::new(),
+                outlook: String::new(),
             })
         });
         let (control, machine) = match result {

@@ -10,15 +10,9 @@ use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Vm;
+use super::pace::{FASTEST, SLOWEST, longer};
 use crate::error::{Error, Result};
 use crate::migration::state::MigrationStatus;
-
-/// The first interval between two looks at what has no event. It doubles: up to `SLOW` for as long as
-/// something is likely to happen soon, and from then on up to `SLOWEST`.
-const FASTEST: Duration = Duration::from_millis(2);
-const SLOW: Duration = Duration::from_millis(10);
-const SLOWEST: Duration = Duration::from_millis(100);
-const SOON: Duration = Duration::from_secs(5);
 
 /// What one look saw.
 pub enum Wait<T> {
@@ -56,6 +50,8 @@ impl Vm {
                     wanted: wanted.to_owned(),
                     status: status.to_owned(),
                     cause: migration["error-desc"].as_str().unwrap_or_default().to_owned(),
+                    said: Vec::new(),
+                    outlook: String::new(),
                 });
             }
             Ok(Wait::Seen(format!("current `{status}`, wanted `{wanted}`")))
@@ -72,6 +68,7 @@ impl Vm {
                 timeout: limit,
                 last: "no answer".to_owned(),
                 said: self.said(&mut self.0.control.events().feed()),
+                outlook: String::new(),
             })
         })
     }
@@ -172,6 +169,7 @@ impl Vm {
             timeout: limit,
             last: format!("process {} still runs", process.pid()),
             said: self.said(&mut feed),
+            outlook: String::new(),
         })
     }
 
@@ -204,13 +202,14 @@ impl Vm {
                     timeout: limit,
                     last,
                     said: self.said(&mut feed),
+                    outlook: String::new(),
                 });
             }
             tokio::select! {
                 () = news.changed() => {}
                 () = sleep(interval.min(remaining)) => {}
             }
-            interval = (interval * 2).min(if start.elapsed() < SOON { SLOW } else { SLOWEST });
+            interval = longer(interval, start.elapsed());
         }
     }
 

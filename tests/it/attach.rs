@@ -125,9 +125,10 @@ fn a_monitor_that_is_held_is_said_to_be() {
         let second = attach(started.pid);
         print(second.version == first.version);
         let third = assert_throws(|| attach(#{ pid: started.pid, qmp: "unix:second" }), "attach");
-        print(third.message.contains("is held by `qhop`"));"#,
+        print(third.message.contains("is held by `qhop`"));
+        print(third.hint);"#,
     )
-    .stdout("true\ntrue")
+    .stdout("true\ntrue\nthis script holds it already: use the `Vm` that it got first")
     .run();
 }
 
@@ -241,4 +242,21 @@ fn a_qemu_without_a_monitor_is_said_to_have_none() {
         said,
         "attach: cannot attach to process [..]: none of its monitors can be reached: it was started without any"
     );
+}
+
+#[test]
+fn an_address_that_nobody_listens_at_is_an_error_of_the_environment() {
+    let port = free_port();
+    Test::new()
+        .recipe(&format!("attach(\"telnet:127.0.0.1:{port}\");"))
+        .stderr(&format!(
+            "error: cannot connect to the monitor of vm `vm1` at `telnet:127.0.0.1:{port}`: Connection refused
+ ——▶ test.rhai:1:1
+  │
+1 │ attach(\"telnet:127.0.0.1:{port}\");
+  │ ^
+hint: a QEMU's monitors are on its command line (`-qmp`, `-monitor`, `-mon`): `attach` to its pid finds them"
+        ))
+        .code(5)
+        .run();
 }

@@ -149,7 +149,7 @@ fn errors_are_values_in_a_script() {
             try { vm.qmp("nonsense"); } catch (e) { print(`${e.kind}|${e.message}|${e.vm}|${e.hint}`); }
             try { throw #{ kind: "mine", message: "own" }; } catch (e) { print(`${e.kind}|${e.message}`); }"#,
         )
-        .stdout("qmp|`nonsense`: The command nonsense has not been found|guest|\nmine|own")
+        .stdout("qmp|`nonsense`: The command nonsense has not been found|guest|`query-commands` lists its commands\nmine|own")
         .run();
 }
 

@@ -199,6 +199,23 @@ fn the_classic_postcopy_moves_a_pseries_guest() {
     pseries("10.0", "classic_local_postcopy");
 }
 
+#[test]
+fn the_built_in_guest_is_not_put_where_it_cannot_run() {
+    let qemu = lab("bin/qemu-10.0-system-ppc64");
+    Test::new()
+        .recipe(&format!("launch(#{{ qemu: \"{qemu}\", guest: \"heartbeat\" }});"))
+        .stderr(
+            "error: `launch`: the built-in guest is a program for x86, and `[..]qemu-10.0-system-ppc64` emulates something else
+ ——▶ test.rhai:1:1
+  │
+1 │ launch([..]
+  │ ^
+hint: leave out `guest`: the firmware, or an image in `args`, is a guest, too",
+        )
+        .code(1)
+        .run();
+}
+
 /// The pair that loses the guest by the classic postcopy recipe.
 #[test]
 fn a_pseries_guest_that_the_newer_version_cannot_take_stays_where_it_is() {

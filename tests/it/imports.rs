@@ -58,7 +58,9 @@ fn the_api_works_in_a_module_and_errors_point_into_it() {
   │
 5 │     vm.qmp(\"nonsense\");
   │        ^
-in `fail`, called at test.rhai:4:6",
+in `fail`, called at test.rhai:4:6
+cause: this QEMU has no QMP command `nonsense`
+hint: `query-commands` lists its commands",
         )
         .code(1)
         .run();

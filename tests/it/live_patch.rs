@@ -102,6 +102,28 @@ fn a_memfd_moves_by_what_its_qemu_can_do() {
 }
 
 #[test]
+fn a_heartbeat_is_felt_on_any_line_that_goes_into_a_file() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB));
+        let line = #{ text: "beat ", file: `${vm.directory}/console` };
+        let outcome = live_patch(vm, #{ qemu: newer, heartbeat: line });
+        assert(outcome.gap_ms >= outcome.blackout_ms, "no beat comes in between");
+        let vm = outcome.target;
+        let before = here();
+        line.file = "nowhere";
+        print(assert_throws(|| live_patch(vm, #{ qemu: newer, heartbeat: line }), "argument").message);
+        run("mkfifo", ["pipe"]);
+        line.file = "pipe";
+        print(assert_throws(|| live_patch(vm, #{ qemu: newer, heartbeat: line }), "argument").message);
+        assert_eq([vm.status(), here()], ["running", before]);
+        "#,
+    )
+    .stdout("`pulse`: `nowhere` cannot be watched: No such file or directory (os error 2)\n`pulse`: `pipe` cannot be watched: it is not a regular file")
+    .run();
+}
+
+#[test]
 fn a_paused_guest_stays_paused() {
     recipe(
         r#"

@@ -8,6 +8,7 @@ mod test;
 
 mod attach;
 mod broken_link;
+mod by_hand;
 mod check;
 mod cli;
 mod completion;

@@ -293,7 +293,7 @@ pub(super) const MESSAGES: &[Row] = &[
         "`query-migrate-capabilities` and `query-migrate-parameters` list what it has"),
     row(Root, "invalid parameter value: {}",
         "this QEMU does not know `{0}`{0:since}",
-        "`info migrate_capabilities` and `info migrate_parameters` list what it has"),
+        "`help` says what a command takes; `info migrate_capabilities` and `info migrate_parameters` list what a migration has"),
     row(Root, "Postcopy is not supported: {}",
         "postcopy cannot work here: {0}",
         USERFAULTFD),

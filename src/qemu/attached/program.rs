@@ -72,7 +72,9 @@ fn by_words(entry: &Entry, words: &[String]) -> Result<Program, String> {
         return Ok(Program { path: first.into(), deleted: false, image: None, words: 1 });
     }
     let command = entry.command().unwrap_or_else(|| first.clone());
-    Err(format!("it is `{command}` of another user, and its command line is not that of a QEMU"))
+    Err(format!(
+        "it is `{command}`, whose program may not be looked at, and its command line is not that of a QEMU"
+    ))
 }
 
 fn is_named(path: &Path) -> bool {

@@ -3,6 +3,7 @@
 use rhai::plugin::*;
 
 use crate::error::Error;
+use crate::script::diagnostic::Failure;
 
 #[export_module]
 pub mod api {
@@ -38,14 +39,14 @@ pub mod api {
         error.vm().map_or(Dynamic::UNIT, Into::into)
     }
 
-    /// What can be done about it; empty if there is nothing to say.
+    /// What can be done about it, by the message of QEMU's that it is about, too; empty if there is nothing to say.
     ///
     /// ```rhai
     /// try { launch(#{ qmeu: "x" }); } catch (e) { assert_eq(e.hint, "did you mean `qemu`?"); }
     /// ```
     #[rhai_fn(get = "hint", pure)]
     pub fn hint(error: &mut Error) -> String {
-        error.hint().to_owned()
+        Failure::from(&*error).hint
     }
 
     /// What the program that failed wrote to its standard error last; empty if it wrote nothing, or none is involved.

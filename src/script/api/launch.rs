@@ -202,7 +202,17 @@ fn launch_options(session: &Session, options: Map) -> Result<Launch> {
         });
     }
     let guest = guest(&options.take("guest").unwrap_or_default(), &args, &options)?;
+    let qemu = options.string("qemu")?.unwrap_or_else(default_program);
     if guest.is_some() {
+        if !command_line::may_emulate_x86(&qemu) {
+            return Err(Error::Argument {
+                function: "launch".to_owned(),
+                cause: format!(
+                    "the built-in guest is a program for x86, and `{qemu}` emulates something else"
+                ),
+                hint: "leave out `guest`: the firmware, or an image in `args`, is a guest, too".to_owned(),
+            });
+        }
         args = command_line::with_guest(&args);
     }
     let directory = options.string("directory")?.map(|path| {
@@ -217,7 +227,7 @@ fn launch_options(session: &Session, options: Map) -> Result<Launch> {
         cwd: options.string("cwd")?.map(PathBuf::from),
         bare: options.flag("bare")?,
         name: options.string("name")?.unwrap_or_else(|| session.next_name()),
-        qemu: options.string("qemu")?.unwrap_or_else(default_program),
+        qemu,
         keep: options.flag("keep")?,
         monitor: options.string("monitor")?.map(|text| address(&text, "launch")).transpose()?,
         args,

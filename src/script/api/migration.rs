@@ -5,7 +5,7 @@ use rhai::plugin::*;
 
 use crate::error::{Error, Result};
 use crate::migration::explain;
-use crate::migration::state::{Holder, Migration, MigrationStatus, Mode, RunStatus, Seen};
+use crate::migration::state::{Holder, Migration, MigrationStatus, Mode, RunStatus, Seen, named};
 use crate::script::options::Options;
 use crate::script::session::{ScriptResult, Session};
 use crate::vm::Vm;
@@ -73,7 +73,7 @@ pub mod api {
             })
         })?;
         let verdict = migration.verdict();
-        let named = |text: &str| Dynamic::from(super::named(text, source.name(), target.name()));
+        let named = |text: &str| Dynamic::from(named(text, source.name(), target.name()));
         Ok(Map::from([
             ("holder".into(), super::holder(verdict.holder).into()),
             ("sentence".into(), named(verdict.sentence)),
@@ -109,17 +109,6 @@ fn course(course: Map) -> Result<(Mode, String, bool, bool)> {
     Ok((mode, before, ran, waited))
 }
 
-/// The text with the names of the two ends for `source` and `target`: all at once, since the guest of a
-/// QEMU that is called `target` may be on its way into a third one.
-fn named(text: &str, source: &str, target: &str) -> String {
-    let parts = text.split('`').enumerate().map(|(index, part)| match part {
-        "source" if index % 2 == 1 => source,
-        "target" if index % 2 == 1 => target,
-        other => other,
-    });
-    parts.collect::<Vec<_>>().join("`")
-}
-
 fn holder(holder: Holder) -> &'static str {
     match holder {
         Holder::Source => "source",
@@ -127,23 +116,5 @@ fn holder(holder: Holder) -> &'static str {
         Holder::InTransit => "in transit",
         Holder::Nobody => "nobody",
         Holder::Both => "both",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::named;
-
-    #[test]
-    fn each_end_goes_by_its_own_name() {
-        let text = "the guest is on `source`; `cont` the source, never `target`";
-        assert_eq!(
-            named(text, "target", "next"),
-            "the guest is on `target`; `cont` the source, never `next`"
-        );
-        assert_eq!(
-            named(text, "target", "source"),
-            "the guest is on `target`; `cont` the source, never `source`"
-        );
     }
 }

@@ -9,12 +9,13 @@ use crate::error::{Error, Result};
 use crate::onlooker::Told;
 use crate::script::gate::Effect;
 use crate::script::session::{ScriptResult, Session};
-use crate::vm::{Pulse, Vm};
+use crate::vm::{Line, Pulse, Vm};
 
 #[export_module]
 pub mod api {
     /// Watch for the beats of one guest on the consoles of these QEMUs, from now on: each time that `text` comes is a
-    /// beat. What a migration does to the guest, as the guest sees it, is the longest gap.
+    /// beat. What a migration does to the guest, as the guest sees it, is the longest gap. The path of a file in place of a
+    /// QEMU stands for a serial or virtio-serial line that QEMU writes there (`-serial file:PATH`, `-chardev file,…`).
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
@@ -23,12 +24,11 @@ pub mod api {
     /// assert(pulse.beats > 0, "it lives");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pulse(ctx: NativeCallContext, vms: Array, text: &str) -> ScriptResult<Pulse> {
+    pub fn pulse(ctx: NativeCallContext, lines: Array, text: &str) -> ScriptResult<Pulse> {
         let session = Session::of(&ctx);
-        let vms = super::machines(&vms)?;
-        let names: Vec<&str> = vms.iter().map(Vm::name).collect();
-        let effect = Effect::Read { path: format!("the console of `{}`", names.join("`, `")) };
-        session.perform(effect, async { Pulse::of(&vms, text) })
+        let lines = super::lines(lines)?;
+        let titles: Vec<String> = lines.iter().map(super::title).collect();
+        session.perform(Effect::Read { path: titles.join(", ") }, async { Pulse::of(&lines, text) })
     }
 
     /// How many beats were felt so far.
@@ -61,13 +61,24 @@ pub mod api {
     }
 }
 
-fn machines(vms: &Array) -> Result<Vec<Vm>> {
-    let vm = |vm: &Dynamic| {
-        vm.clone().try_cast::<Vm>().ok_or_else(|| Error::Argument {
-            function: "pulse".to_owned(),
-            cause: format!("the QEMUs are a list of `Vm`, not of `{}`", vm.type_name()),
-            hint: "such as `pulse([source, target], \"beat \")`".to_owned(),
-        })
+fn lines(lines: Array) -> Result<Vec<Line>> {
+    let line = |line: Dynamic| {
+        let kind = line.type_name();
+        match line.clone().try_cast::<Vm>() {
+            Some(vm) => Ok(Line::Console(vm)),
+            None => line.into_string().map(|path| Line::File(path.into())).map_err(|_| Error::Argument {
+                function: "pulse".to_owned(),
+                cause: format!("what is watched is a list of `Vm` and of files, not of `{kind}`"),
+                hint: "such as `pulse([source, target], \"beat \")`".to_owned(),
+            }),
+        }
     };
-    vms.iter().map(vm).collect()
+    lines.into_iter().map(line).collect()
+}
+
+fn title(line: &Line) -> String {
+    match line {
+        Line::Console(vm) => format!("the console of `{}`", vm.name()),
+        Line::File(path) => path.display().to_string(),
+    }
 }

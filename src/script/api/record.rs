@@ -115,10 +115,7 @@ pub mod api {
     pub fn end_process(ctx: NativeCallContext, guest: Map) -> ScriptResult<()> {
         let guest = super::noted(&Dynamic::from_map(guest));
         let vm = guest["name"].as_str().unwrap_or_default().to_owned();
-        Session::of(&ctx).perform(Effect::Process { vm, verb: "kill" }, async {
-            super::end(&guest).await;
-            Ok(())
-        })
+        Session::of(&ctx).perform(Effect::Process { vm, verb: "kill" }, super::end(&guest))
     }
 
     /// Remove a file or a private directory that qhop has made for a QEMU, if that is what it is.
@@ -141,18 +138,19 @@ pub mod api {
     }
 }
 
-async fn end(guest: &Value) {
+async fn end(guest: &Value) -> Result<()> {
     // One that cannot be looked at has ended, or is somebody else's.
-    let Ok(attached) = Attached::to(guest["pid"].as_i64().unwrap_or_default()) else { return };
+    let Ok(attached) = Attached::to(guest["pid"].as_i64().unwrap_or_default()) else { return Ok(()) };
     if guest["started"].as_u64() != Some(attached.started) {
-        return;
+        return Ok(());
     }
     let pid = attached.pid();
     if let Ok(watched) = pidfd(pid) {
         let process = Process::attach(pid, attached.into_pidfd(), watched);
-        process.kill();
+        process.kill()?;
         process.wait().await;
     }
+    Ok(())
 }
 
 fn found(name: &str) -> Result<Run> {

@@ -37,7 +37,8 @@ pub mod api {
     }
 
     /// Wait until the migration's state is `status`: `active`, `completed`, … An end state that is not
-    /// the one waited for is an error at once, with QEMU's reason.
+    /// the one waited for is an error at once, with QEMU's reason, what both ends said, and in whose hands the
+    /// guest is.
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });
@@ -52,13 +53,15 @@ pub mod api {
         timeout: Dynamic,
     ) -> ScriptResult<()> {
         let timeout = duration("wait_for_migration", &timeout)?;
-        Session::of(&ctx).block_on(vm.wait_for_migration(status, timeout))
+        let session = Session::of(&ctx);
+        session.block_on(vm.wait_for_migration_beside(&session.others(vm), status, timeout))
     }
 
     /// `wait_for_migration` with a timeout of 60 s.
     #[rhai_fn(name = "wait_for_migration", return_raw, pure)]
     pub fn wait_for_migration_60s(ctx: NativeCallContext, vm: &mut Vm, status: &str) -> ScriptResult<()> {
-        Session::of(&ctx).block_on(vm.wait_for_migration(status, DEFAULT))
+        let session = Session::of(&ctx);
+        session.block_on(vm.wait_for_migration_beside(&session.others(vm), status, DEFAULT))
     }
 
     /// Wait for the next event of that name that no wait has taken yet, and return it as QEMU sent it:

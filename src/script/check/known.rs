@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rhai::Engine;
+use rhai::{Engine, FnAccess};
 
 use super::program::{Program, Unit};
 use crate::script::help::returned;
@@ -49,6 +49,10 @@ impl Known {
             None,
             |function| {
                 let data = function.metadata;
+                // The library's internals can be called, and are nobody else's business.
+                if function.script.is_some() && data.access == FnAccess::Private {
+                    return None;
+                }
                 let types = data.params_info.iter().map(|it| it.split_once(": ").map_or("", |it| it.1));
                 let on = match &function.script {
                     Some(script) => script.this_type.unwrap_or_default().to_owned(),

@@ -25,6 +25,14 @@ fn fine(text: &str) {
 }
 
 #[test]
+fn the_librarys_internals_are_nobodys_business() {
+    assert_eq!(
+        found("let vm = launch(#{});\nvm.stay();\ncomes_to(vm, `running`);"),
+        ["2:4 `Vm` has no method `stay`", "3:1 there is no function `comes_to`"]
+    );
+}
+
+#[test]
 fn what_is_shipped_is_fine() {
     for name in recipe::shipped_names() {
         let script = load(Source::shipped(name, recipe::shipped(name).unwrap()));

@@ -29,6 +29,7 @@ fn engine() -> Engine {
             timeout: Duration::from_secs(2),
             last: "no".into(),
             said: Vec::new(),
+            outlook: String::new(),
         }
         .into())
     });
