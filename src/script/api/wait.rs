@@ -64,6 +64,18 @@ pub mod api {
         session.block_on(vm.wait_for_migration_beside(&session.others(vm), status, DEFAULT))
     }
 
+    /// `wait_for_migration` for whoever knows both ends, and tells of them: nothing is asked of the other one.
+    #[rhai_fn(name = "_wait_for_migration", return_raw, pure)]
+    pub fn wait_for_migration_alone(
+        ctx: NativeCallContext,
+        vm: &mut Vm,
+        status: &str,
+        timeout: Dynamic,
+    ) -> ScriptResult<()> {
+        let timeout = duration("wait_for_migration", &timeout)?;
+        Session::of(&ctx).block_on(vm.wait_for_migration(status, timeout))
+    }
+
     /// Wait for the next event of that name that no wait has taken yet, and return it as QEMU sent it:
     /// `event`, `data`, `timestamp`. Events are kept from the moment of connection, so none is missed
     /// between a command and its wait.
