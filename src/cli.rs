@@ -43,7 +43,7 @@ pub struct Common {
     /// Keep no record of the run: if qhop dies in it, nothing can be recovered
     #[arg(long, global = true)]
     pub no_record: bool,
-    /// Write a report of the run, a page for a browser, however it ends
+    /// Write a report of the run, a page for a browser, however it ends; of tests, one for each, into a directory
     #[arg(long, global = true, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
     /// End the recipe, or each test, after so long, as Ctrl-C would: `90s`, `5min`

@@ -66,6 +66,8 @@ pub enum Error {
         class: String,
         /// QEMU's own words.
         description: String,
+        /// Which command may have been meant; empty if nobody looked.
+        hint: String,
     },
     /// The human monitor rejected a line.
     #[error("`{line}`: {description}")]
@@ -76,6 +78,8 @@ pub enum Error {
         line: String,
         /// QEMU's own words.
         description: String,
+        /// Which command may have been meant; empty if nobody looked.
+        hint: String,
     },
     /// A monitor sent something that is not its protocol.
     #[error("the monitor of vm `{vm}` does not speak {protocol}: {cause}")]

@@ -12,10 +12,10 @@
 //! - [`repl`]: the session that people sit in: `input` (a line editor or a pipe), `complete` (from `context` and
 //!   what each QEMU `offer`s), `notices` and `watch` (events above the line), `commands` and `obey`, `save`.
 //! - [`script`]: everything that names Rhai: `runner` (a script from text to outcome), `dialogue` (entry by
-//!   entry), `engine`, `session` (one
-//!   run, and the one way across to the runtime), `gate` (every effect passes it), `interrupt`, `api/` (one
-//!   file per subject), `value`, `options`, `resolver`, `parameters`, `usage`, `recipe`, `sources`, `failure`,
-//!   `diagnostic`, `nearest`, `check` (what is wrong in a text, without running it), `suite` (the tests in a recipe).
+//!   entry), `engine`, `session` (one run, what it holds, and the one way across to the runtime), `gate` (every effect
+//!   passes it), `interrupt`, `api/` (one file per subject), `value`, `options`, `resolver`, `parameters`, `usage`,
+//!   `recipe`, `sources`, `failure`, `diagnostic`, `nearest`, `slip` (a command that QEMU does not know), `check` (what
+//!   is wrong in a text, without running it), `suite` (the tests in a recipe).
 //! - [`vm`]: a QEMU process and its monitor: `start`, `attach`, `control` (by either kind of monitor), `wait`, `guard`
 //!   (what is refused), `memory` (of the built-in guest).
 //! - [`qemu`]: the QEMU program: `process` (started, watched, signalled), `attached` (found by its process id),
@@ -28,7 +28,8 @@
 //! - [`record`]: what a run notes of itself, so that another qhop can finish or undo what it did: `steps` (must not
 //!   fail), `log` (may have gaps), `store` (where they are), `run` (what one says).
 //! - [`onlooker`]: what is told of a run while it goes on; [`report`]: that as a page: `account` (what is kept of it),
-//!   `course` (one migration), `timeline` (its drawing), `page`; `progress` (a migration as a line of a terminal).
+//!   `course` (one migration), `timeline` (its drawing), `page`, `progress` (a migration as a line).
+//! - [`progress`]: these lines on a terminal, while a script runs.
 //! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
@@ -39,7 +40,7 @@
 //! - `rhai` is named only in `script/`. Below, values are `serde_json::Value`.
 //! - Pure modules (they say so) have no I/O and no `async`.
 //! - There is exactly one `block_on`, in `script/session.rs`.
-//! - Printing happens only here, in `commands/`, in `repl/`, and through the hooks that a session is given.
+//! - Printing happens only here, in `commands/`, in `repl/`, by `progress`, and through the hooks that a session is given.
 //! - Every script-visible function has a doc and an example, and every example runs.
 
 pub mod cli;
@@ -50,6 +51,7 @@ pub mod manual;
 pub mod migration;
 pub mod monitor;
 pub mod onlooker;
+pub mod progress;
 pub mod qemu;
 pub mod record;
 pub mod repl;

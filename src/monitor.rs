@@ -188,6 +188,7 @@ impl Monitor {
                 command: command.to_owned(),
                 class: refusal.class,
                 description: refusal.description,
+                hint: String::new(),
             }),
             Err(_) => Err(self.lost(command)),
         }

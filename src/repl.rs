@@ -108,11 +108,12 @@ impl Repl {
         session.set_output(Output {
             print: Arc::new(move |text| match to_stderr {
                 _ if printing.is_typing() && printing.print(text) => Ok(()),
-                true => writeln!(stderr(), "{text}"),
-                false => writeln!(stdout(), "{text}"),
+                true => printing.above(|| writeln!(stderr(), "{text}")),
+                false => printing.above(|| writeln!(stdout(), "{text}")),
             }),
-            log: Arc::new(move |text| {
-                if logging.is_typing() && logging.print(text) { Ok(()) } else { writeln!(stderr(), "{text}") }
+            log: Arc::new(move |text| match () {
+                () if logging.is_typing() && logging.print(text) => Ok(()),
+                () => logging.above(|| writeln!(stderr(), "{text}")),
             }),
         });
         let (notices, runtime, start) = (self.notices.clone(), self.runtime.clone(), SystemTime::now());
@@ -206,12 +207,12 @@ impl Repl {
     }
 
     fn evaluate(&mut self, text: &str) -> Next {
-        let answer = self.dialogue.evaluate(text, width());
+        let answer = self.notices.at_work(|| self.dialogue.evaluate(text, width()));
         self.answer(text, &answer)
     }
 
     fn load(&mut self, source: &Source) -> Next {
-        let answer = self.dialogue.load(source, width());
+        let answer = self.notices.at_work(|| self.dialogue.load(source, width()));
         self.answer(&source.text, &answer)
     }
 
@@ -236,7 +237,12 @@ impl Repl {
         }
         let is_ctrl_c = failure.kind == "interrupted" && self.settings.interactive;
         if is_ctrl_c {
-            say("interrupted");
+            let moving: Vec<String> =
+                self.notices.on_their_way().iter().map(|name| format!("`{name}`")).collect();
+            match &moving[..] {
+                [] => say("interrupted"),
+                _ => say(&format!("interrupted; the migration of {} goes on", moving.join(" and "))),
+            }
         } else if self.settings.json {
             say(&json!({ "error": failure.to_json() }).to_string());
         } else {

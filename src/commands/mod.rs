@@ -5,7 +5,6 @@ mod check;
 mod doc;
 mod eval;
 mod list;
-mod progress;
 mod ps;
 mod recover;
 mod repl;
@@ -23,6 +22,9 @@ use crate::script::diagnostic::{Failure, Palette};
 /// words may have changed them.
 pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
     let Arguments { mut common, command } = arguments;
+    if let Err(failure) = reportable(&command, &common) {
+        return (common, Err(failure));
+    }
     let result = match command {
         Command::Run { words } => run::run(&words, &mut common),
         Command::File(words) => run::file(&words, &mut common),
@@ -42,6 +44,25 @@ pub fn run(arguments: Arguments) -> (Common, Result<u8, Failure>) {
         Command::Man { command } => shell::man(command.as_deref()),
     };
     (common, result)
+}
+
+/// A report is of what runs.
+fn reportable(command: &Command, common: &Common) -> Result<(), Failure> {
+    let runs_nothing = match command {
+        Command::Check(_) => "check",
+        Command::List => "list",
+        Command::Ps => "ps",
+        Command::New { .. } => "new",
+        Command::Doc(_) => "doc",
+        Command::Completions { .. } => "completions",
+        Command::Man { .. } => "man",
+        _ => return Ok(()),
+    };
+    if common.report.is_none() {
+        return Ok(());
+    }
+    let message = format!("`qhop {runs_nothing}` runs nothing that a `--report` could tell of");
+    Err(Failure::from(&Error::Usage { message, hint: String::new() }))
 }
 
 /// What clap says of a command line, as a failure of ours.

@@ -1,6 +1,7 @@
 //! `qhop repl`: a session at the terminal, or entries from a pipe.
 
 use std::io::{IsTerminal, stdin, stdout};
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -8,6 +9,7 @@ use super::run::{find, internal, record, start, trace};
 use super::{coloured, misunderstood, palette, print};
 use crate::cli::{Common, OWN_FLAGS, Words};
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::repl::{self, Notices, Settings};
 use crate::script::diagnostic::Failure;
 use crate::script::runner::{STACK_BYTES, Script};
@@ -44,7 +46,12 @@ pub fn repl(words: &[String], common: &mut Common) -> Result<u8, Failure> {
     record(&session, "repl", common);
     let interactive = stdin().is_terminal() && stdout().is_terminal() && !common.json;
     let coloured = coloured(common, stdout().is_terminal());
-    let notices = Notices::new(coloured);
+    let progress = Progress::new(interactive);
+    if progress.is_on() {
+        let onlooker = progress.clone();
+        session.set_onlooker(Arc::new(move |told| onlooker.hear(told)));
+    }
+    let notices = Notices::new(coloured, progress);
     trace(common.verbose, notices.clone());
     let (palette, json) = (palette(common), common.json);
     let settings = Settings { interactive, coloured, notices, palette, json, find };

@@ -14,10 +14,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::list::unknown;
 use super::print;
-use super::progress::Progress;
 use crate::cli::{Arguments, Common, OWN_FLAGS, Words};
 use crate::error::Error;
 use crate::onlooker::Onlooker;
+use crate::progress::Progress;
 use crate::qemu::process::cause;
 use crate::record::Record;
 use crate::report::{Ending, Report};
@@ -112,7 +112,7 @@ pub fn evaluate(
     script: Script,
     common: &Common,
 ) -> Result<End, Failure> {
-    let progress = Progress::new(common);
+    let progress = Progress::new(!common.json);
     let report = common.report.as_deref().map(|path| Report::at(path, script.name(), script.text()));
     let report =
         report.transpose().map_err(|error| usage_error(&error.to_string(), "nothing was started"))?;
@@ -168,7 +168,7 @@ fn onlooker(progress: Progress, report: Option<Report>) -> Onlooker {
 }
 
 /// How a run ended, for its report.
-fn ending(end: &Result<End, Failure>) -> Ending {
+pub fn ending(end: &Result<End, Failure>) -> Ending {
     match end {
         Ok(End::Value(value)) => Ending::Well(value.text.clone()),
         Ok(End::Exit(code)) => Ending::Early(format!("exit {code}")),

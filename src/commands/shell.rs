@@ -22,10 +22,13 @@ pub fn completions(shell: Shell) -> Result<u8, Failure> {
     names.sort_unstable();
     names.dedup();
     let mut command = command();
+    let commands: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
     for (subcommand, argument, values) in [
         ("new", "recipe", named(&recipes)),
         ("run", "words", named(&recipes)),
+        ("repl", "words", named(&recipes)),
         ("check", "recipes", named(&recipes)),
+        ("man", "command", named(&commands)),
         ("doc", "name", named(&names)),
     ] {
         command = command.mut_subcommand(subcommand, |it| it.mut_arg(argument, |it| it.value_parser(values)));
@@ -62,7 +65,9 @@ pub fn man(of: Option<&str>) -> Result<u8, Failure> {
         .manual("qhop")
         .render(&mut page);
     render.map_err(|error| super::run::internal(&error))?;
-    print(String::from_utf8_lossy(&page).trim_end())?;
+    // What clap calls the text after its help are the exit codes.
+    let page = String::from_utf8_lossy(&page).replace(".SH EXTRA\n", ".SH EXIT STATUS\n");
+    print(page.trim_end())?;
     Ok(0)
 }
 

@@ -2,6 +2,7 @@
 
 mod case;
 mod junit;
+mod pages;
 mod stage;
 mod tap;
 
@@ -40,11 +41,14 @@ pub fn test(asked: &Test, common: &Common) -> Result<u8, Failure> {
         Palette::default()
     };
 
+    if let Some(directory) = &common.report {
+        pages::prepare(directory).map_err(|error| Failure::from(&error))?;
+    }
     let (start, count) = (Instant::now(), tasks.len());
     let stage = Stage::new(asked, common);
     run::watch(&runtime, stage.ender())?;
     if asked.tap {
-        print(&tap::plan(count))?;
+        print(&tap::plan(count, std::env::var("TAP_VERSION").ok().as_deref()))?;
     }
     let mut cases: Vec<Case> = Vec::with_capacity(count);
     let mut broken = Ok(());

@@ -10,6 +10,8 @@ impl Error {
     pub fn hint(&self) -> &str {
         match self {
             Self::Start { hint, .. }
+            | Self::Qmp { hint, .. }
+            | Self::Hmp { hint, .. }
             | Self::Attach { hint, .. }
             | Self::Argument { hint, .. }
             | Self::Refused { hint, .. }

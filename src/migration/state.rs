@@ -28,6 +28,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All of QEMU's words for it that are known here.
+            pub const WORDS: &[&str] = &[$($word),*];
+
             fn known(word: &str) -> Self {
                 match word {
                     $($word => Self::$variant,)*

@@ -119,7 +119,8 @@ impl Human {
                 tracing::debug!(target: "qhop::monitor", vm, "← {}", reply.trim_end());
                 match hmp::rejection(line, &reply) {
                     Some(description) => {
-                        Err(Error::Hmp { vm: vm.clone(), line: line.to_owned(), description })
+                        let (vm, line) = (vm.clone(), line.to_owned());
+                        Err(Error::Hmp { vm, line, description, hint: String::new() })
                     }
                     None => Ok(reply),
                 }

@@ -29,6 +29,31 @@ enum Answer {
     Property,
 }
 
+/// The commands that have a translation.
+pub const COMMANDS: [&str; 21] = [
+    "cont",
+    "migrate",
+    "migrate-continue",
+    "migrate-incoming",
+    "migrate-pause",
+    "migrate-recover",
+    "migrate-set-capabilities",
+    "migrate-set-parameters",
+    "migrate-start-postcopy",
+    "migrate_cancel",
+    "pmemsave",
+    "qom-get",
+    "query-memdev",
+    "query-migrate",
+    "query-migrate-capabilities",
+    "query-status",
+    "query-version",
+    "quit",
+    "stop",
+    "system_powerdown",
+    "system_reset",
+];
+
 /// Sizes that the human monitor would take for MiB, or that it takes in bytes only with their unit.
 const SIZES: [&str; 4] =
     ["max-bandwidth", "avail-switchover-bandwidth", "max-postcopy-bandwidth", "xbzrle-cache-size"];
@@ -185,6 +210,16 @@ mod tests {
             ),
             ["migrate_set_parameter max-bandwidth 1099511627776B", "migrate_set_parameter downtime-limit 30"]
         );
+    }
+
+    #[test]
+    fn the_list_names_what_has_a_translation() {
+        let arguments = json!({ "uri": "", "path": "", "property": "", "state": "", "capabilities": [] });
+        for command in COMMANDS {
+            let given = if command == "migrate-set-parameters" { &json!({}) } else { &arguments };
+            let translated = Translation::new(command, given);
+            assert!(translated.is_ok(), "{translated:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,13 @@
 //!
 //! Pure: from the reply of `query-qmp-schema` and what `help` prints.
 
+mod usage;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
+
+use usage::{Usage, usages};
 
 /// One step from a command's arguments to a part of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +35,12 @@ pub struct Offer {
     entities: HashMap<String, Value>,
     commands: Vec<String>,
     events: Vec<String>,
-    lines: Vec<String>,
-    info: Vec<String>,
+    lines: HashMap<String, Usage>,
+    info: HashMap<String, Usage>,
     capabilities: Vec<String>,
     parameters: Vec<String>,
+    /// The parameters that are on or off.
+    switches: Vec<String>,
 }
 
 impl Offer {
@@ -52,18 +58,24 @@ impl Offer {
             names
         };
         let (commands, events) = (of_type("command"), of_type("event"));
-        let listed = |text: &str| -> Vec<String> {
-            let names = text.lines().filter_map(|line| Some(line.split_once(": ")?.0.trim().to_owned()));
-            names.filter(|name| !name.contains(' ')).collect()
+        let listed = |text: &str| -> Vec<(String, String)> {
+            let pairs = text.lines().filter_map(|line| line.split_once(": "));
+            let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+            pairs.filter(|(name, _)| !name.contains(' ')).collect()
         };
+        let names = |pairs: &[(String, String)]| pairs.iter().map(|(name, _)| name.clone()).collect();
+        let (capabilities, mut parameters) = (listed(capabilities), listed(parameters));
+        let all = names(&parameters);
+        parameters.retain(|(_, value)| ["on", "off"].contains(&value.as_str()));
         let mut offer = Self {
             entities,
             commands,
             events,
-            lines: first_words(help, ""),
-            info: first_words(help_info, "info "),
-            capabilities: listed(capabilities),
-            parameters: listed(parameters),
+            lines: usages(help, ""),
+            info: usages(help_info, "info "),
+            capabilities: names(&capabilities),
+            parameters: all,
+            switches: names(&parameters),
         };
         let capability = [Step::Key("capabilities".into()), Step::Item, Step::Key("capability".into())];
         let known = offer.values("migrate-set-capabilities", &capability);
@@ -144,30 +156,36 @@ impl Offer {
     /// What the next word of a line of the human monitor can be, after `words`.
     #[must_use]
     pub fn next_words(&self, words: &[&str]) -> Vec<String> {
+        let names = |usages: &HashMap<String, Usage>| usages.keys().cloned().collect();
         let on_off = || vec!["on".to_owned(), "off".to_owned()];
         match words {
-            [] | ["help" | "?"] => self.lines.clone(),
-            ["info"] | ["help" | "?", "info"] => self.info.clone(),
+            [] | ["help" | "?"] => names(&self.lines),
+            ["info"] | ["help" | "?", "info"] => names(&self.info),
             ["migrate_set_capability"] => self.capabilities.clone(),
             ["migrate_set_capability", _] => on_off(),
             ["migrate_set_parameter"] => self.parameters.clone(),
             ["migrate_set_parameter", parameter] => {
                 let values = self.values("migrate-set-parameters", &[Step::Key((*parameter).to_owned())]);
-                values
-                    .into_iter()
-                    .map(|value| {
-                        if value == "true" {
-                            "on".into()
-                        } else if value == "false" {
-                            "off".into()
-                        } else {
-                            value
-                        }
-                    })
-                    .collect()
+                let is_switch = values.iter().any(|value| value == "true")
+                    || self.switches.iter().any(|switch| switch == parameter);
+                if is_switch { on_off() } else { values }
             }
-            ["migrate"] => vec!["-d".to_owned()],
-            _ => Vec::new(),
+            _ => self.usage(words).map(|(usage, given)| usage.next(given)).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the next word after `words` can be a file.
+    #[must_use]
+    pub fn wants_file(&self, words: &[&str]) -> bool {
+        self.usage(words).is_some_and(|(usage, given)| usage.wants_file(given))
+    }
+
+    /// How a line is used, and the words that are its arguments.
+    fn usage<'a, 'b>(&self, words: &'a [&'b str]) -> Option<(&Usage, &'a [&'b str])> {
+        match words {
+            ["info", name, given @ ..] => Some((self.info.get(*name)?, given)),
+            [name, given @ ..] => Some((self.lines.get(*name)?, given)),
+            [] => None,
         }
     }
 
@@ -237,18 +255,6 @@ impl Offer {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-/// The first words of the lines of a `help` text: `quit|q  -- quit the emulator`.
-fn first_words(help: &str, after: &str) -> Vec<String> {
-    let lines = help.lines().filter(|line| !line.starts_with(char::is_whitespace));
-    let words = lines.filter_map(|line| line.strip_prefix(after)?.split_whitespace().next());
-    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphabetic());
-    let mut names: Vec<String> =
-        words.flat_map(|word| word.split('|')).filter(is_name).map(str::to_owned).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 #[cfg(test)]

@@ -95,6 +95,7 @@ mod tests {
             command: "fly".into(),
             class: "CommandNotFound".into(),
             description: "no\n\"fly\"".into(),
+            hint: String::new(),
         };
         assert_eq!(read(Exchange::Command("fly", &json!({}), &Err(refused)))["error"], "`fly`: no\n\"fly\"");
         assert_eq!(read(Exchange::Line("info \"x\"", &Ok("a\nb".into())))["printed"], "a\nb");

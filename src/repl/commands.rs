@@ -12,7 +12,7 @@ pub const NAMES: [(&str, &str, &str); 8] = [
     ("vars", "", "its variables"),
     ("events", "[on|off]", "the latest events; whether they are shown as they happen"),
     ("time", "EXPR", "evaluate, and say how long it took"),
-    ("load", "FILE", "evaluate a file, or a shipped recipe, as if it were typed"),
+    ("load", "FILE …", "evaluate a file or a shipped recipe, with `--name value` for its parameters"),
     ("save", "FILE", "write what was typed as a recipe that runs"),
     ("quit", "", "end the session, as Ctrl-D does"),
 ];
@@ -30,8 +30,8 @@ pub enum Command {
     Events(Option<bool>),
     /// `:time`.
     Time(String),
-    /// `:load`.
-    Load(String),
+    /// `:load`: a name, and words for the parameters.
+    Load(Vec<String>),
     /// `:save`.
     Save(String),
     /// `:quit`.
@@ -68,7 +68,12 @@ fn command(name: &str, argument: &str) -> Result<Command, Error> {
             _ => Err(usage("`:events` takes `on` or `off`".to_owned(), String::new())),
         },
         "time" => wanted("an expression").map(Command::Time),
-        "load" => wanted("a file or the name of a shipped recipe").map(Command::Load),
+        "load" => {
+            let words = wanted("a file or the name of a shipped recipe")?;
+            let words =
+                shell_words::split(&words).map_err(|error| usage(error.to_string(), String::new()))?;
+            Ok(Command::Load(words))
+        }
         "save" => wanted("a file").map(Command::Save),
         "quit" | "q" | "exit" => none(Command::Quit),
         _ => {
@@ -94,6 +99,8 @@ mod tests {
         assert_eq!(parse(" :vms "), Some(Ok(Command::Vms)));
         assert_eq!(parse(":help launch"), Some(Ok(Command::Help(Some("launch".into())))));
         assert_eq!(parse(":time  1 + 1"), Some(Ok(Command::Time("1 + 1".into()))));
+        let words = ["a b.rhai", "--n", "1"].map(str::to_owned).to_vec();
+        assert_eq!(parse(":load 'a b.rhai' --n 1"), Some(Ok(Command::Load(words))));
         assert_eq!(parse(":events off"), Some(Ok(Command::Events(Some(false)))));
     }
 

@@ -2,12 +2,15 @@
 //!
 //! Pure: what there is comes from `Knowledge`; files are only asked for, by the start of a path.
 
+mod arguments;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use self::arguments::{keys, offered, values};
+use super::commands;
 use super::context::{Call, Context, Part, context};
-use super::{commands, options};
-use crate::qemu::offer::{Offer, Step};
+use crate::qemu::offer::Offer;
 use crate::script::help::Function;
 use crate::script::names::declared;
 use crate::script::shape::Shape;
@@ -63,7 +66,7 @@ pub fn complete(text: &str, known: &Knowledge) -> Completion {
     completion
         .candidates
         .retain(|it| it.strip_suffix(')').is_none_or(|open| !all.iter().any(|it| it == open)));
-    completion.candidates.sort_unstable();
+    completion.candidates.sort_unstable_by_key(|candidate| bare(candidate));
     completion.candidates.dedup();
     completion
 }
@@ -164,7 +167,7 @@ fn members(of: &[Part], known: &Knowledge) -> Vec<String> {
             // These are for the notation of strings.
         } else if let Some(property) = function.name.strip_prefix("get$") {
             found.push(property.to_owned());
-        } else if is_method(function) || owner == Some("string") {
+        } else if is_method(function) || (owner == Some("string") && !is_ours(function, known)) {
             found.push(called(&function.name, function.arguments - 1));
         }
     }
@@ -172,6 +175,11 @@ fn members(of: &[Part], known: &Knowledge) -> Vec<String> {
         found.extend(keys.into_keys().filter(|key| is_name(key)));
     }
     found
+}
+
+/// Whether it is of the script API, whose functions on strings are not called as methods (Rhai's own are).
+fn is_ours(function: &Function, known: &Knowledge) -> bool {
+    known.api.iter().any(|it| it.name == function.name && it.on == function.on)
 }
 
 /// What an expression's value looks like, as far as it can be known without evaluating it.
@@ -211,47 +219,6 @@ fn of_type(name: &str) -> Shape {
     }
 }
 
-/// What the QEMU offers that a call is about; where it is not known which that is, what any offers.
-fn offered(of: &[Part], known: &Knowledge, what: impl Fn(&Offer) -> Vec<String>) -> Vec<String> {
-    match shape(of, known) {
-        Some(Shape::Vm(qemu)) if !qemu.is_empty() => {
-            known.offers.get(&qemu).map(|it| what(it)).unwrap_or_default()
-        }
-        _ => known.offers.values().flat_map(|it| what(it)).collect(),
-    }
-}
-
-/// The keys that a map in the arguments of a call can have.
-fn keys(call: &Call, known: &Knowledge) -> Vec<String> {
-    let members = |of: &[Part], command: &str, path: &[Step]| {
-        offered(of, known, |offer| offer.members(command, path).into_iter().map(|it| it.name).collect())
-    };
-    match (call.function.as_str(), call.argument, &call.first, &call.path[..]) {
-        ("qmp", 1, Some(command), path) => members(&call.of, command, path),
-        (function, _, _, []) => options::names(function, &known.api),
-        (_, _, _, [Step::Key(key)]) if key == "parameters" => members(&[], "migrate-set-parameters", &[]),
-        (_, _, _, [Step::Key(key)]) if key == "capabilities" => {
-            offered(&[], known, |offer| offer.next_words(&["migrate_set_capability"]))
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The values that there are for the argument or the member that the cursor is at.
-fn values(call: &Call, known: &Knowledge) -> Vec<String> {
-    let offered = |what: &dyn Fn(&Offer) -> Vec<String>| offered(&call.of, known, what);
-    match (call.function.as_str(), call.argument, &call.first, &call.path[..]) {
-        ("qmp", 1, Some(command), path) => offered(&|offer| offer.values(command, path)),
-        ("qmp", 0, ..) => offered(&|offer| offer.commands().to_vec()),
-        ("wait_for_status", 0, ..) => offered(&|offer| offer.reply_values("query-status", "status")),
-        ("wait_for_migration", 0, ..) => offered(&|offer| offer.reply_values("query-migrate", "status")),
-        ("wait_for_event" | "last_event", 0, ..) => offered(&|offer| offer.events().to_vec()),
-        ("launch", 0, _, [Step::Key(key)]) if key == "guest" => vec!["heartbeat".to_owned()],
-        (_, _, _, [Step::Key(key)]) if key == "mode" => options::values(&call.function, "mode", &known.api),
-        _ => Vec::new(),
-    }
-}
-
 fn inside_text(text: &str, start: usize, call: Option<&Call>, known: &Knowledge) -> Completion {
     let inside = &text[start..];
     let call = match call {
@@ -259,18 +226,27 @@ fn inside_text(text: &str, start: usize, call: Option<&Call>, known: &Knowledge)
             let words: Vec<&str> = inside.split(' ').collect();
             let (last, before) = words.split_last().unwrap_or((&"", &[]));
             let before: Vec<&str> = before.iter().copied().filter(|word| !word.is_empty()).collect();
-            let candidates = offered(&call.of, known, |offer| offer.next_words(&before));
-            let files = candidates.is_empty() && !before.is_empty();
-            return Completion { start: text.len() - last.len(), candidates, files };
+            let mut candidates = offered(&call.of, known, |offer| offer.next_words(&before));
+            candidates.retain(|candidate| candidate.starts_with(last));
+            let wanted = |offer: &Offer| if offer.wants_file(&before) { vec![String::new()] } else { vec![] };
+            let files = candidates.is_empty() && !offered(&call.of, known, wanted).is_empty();
+            let start = text.len() - last.len();
+            let start = if files { start + path_in(last) } else { start };
+            return Completion { start, candidates, files };
         }
         Some(call) => call,
         None => return Completion { start, candidates: Vec::new(), files: true },
     };
     let candidates = values(call, known);
-    let files = candidates.is_empty() && !(call.function == "qmp" && call.argument == 0);
-    // A path may be a word of a longer text, such as a command line.
-    let start = if files { start + inside.rfind([' ', '=', ',', ':']).map_or(0, |at| at + 1) } else { start };
+    let is_name = ["qmp", "last_event", "wait_for_event"].contains(&call.function.as_str());
+    let files = candidates.is_empty() && !(is_name && call.argument == 0);
+    let start = if files { start + path_in(inside) } else { start };
     Completion { start, candidates, files }
+}
+
+/// Where a path may begin in a longer text, such as a command line or an address.
+fn path_in(text: &str) -> usize {
+    text.rfind([' ', '=', ',', ':']).map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]

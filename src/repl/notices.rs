@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::ExternalPrinter;
 
+use crate::progress::Progress;
 use crate::script::diagnostic::visible;
 
 /// How many are kept for `:events`.
@@ -23,28 +24,32 @@ struct Inner {
     shown: AtomicBool,
     typing: AtomicBool,
     lines: Mutex<Option<Sender<String>>>,
+    progress: Progress,
     dim: (&'static str, &'static str),
 }
 
 impl Notices {
-    /// Kept, and shown nowhere yet; in colour or not.
+    /// Kept, and shown nowhere yet; in colour or not. The terminal is shared with `progress`.
     #[must_use]
-    pub fn new(coloured: bool) -> Self {
+    pub fn new(coloured: bool, progress: Progress) -> Self {
+        progress.pause(true);
         let dim = if coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
         let (kept, lines, typing) = Default::default();
-        Self(Arc::new(Inner { kept, shown: AtomicBool::new(true), typing, lines, dim }))
+        Self(Arc::new(Inner { kept, shown: AtomicBool::new(true), typing, lines, progress, dim }))
     }
 
     /// Show lines with `printer` from here on.
     pub fn show_with(&self, mut printer: impl ExternalPrinter + Send + 'static) {
         let (sender, lines) = channel::<String>();
         *self.0.lines.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        let progress = self.0.progress.clone();
         // A thread of its own: the printer waits until the editor has taken the line before.
         std::thread::spawn(move || {
             while let Ok(line) = lines.recv() {
                 // All at once, what has come in the meantime.
                 let text: String = std::iter::once(line).chain(lines.try_iter()).collect();
-                if printer.print(text).is_err() {
+                let done = progress.above_if_shown(|| printer.print(text.clone()));
+                if done.unwrap_or_else(|| printer.print(text)).is_err() {
                     return;
                 }
             }
@@ -77,6 +82,25 @@ impl Notices {
         self.0.typing.store(typing, Ordering::Relaxed);
     }
 
+    /// Do what an entry asks for, with the progress of migrations shown.
+    pub fn at_work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0.progress.pause(false);
+        let done = work();
+        self.0.progress.pause(true);
+        done
+    }
+
+    /// The guests that are on their way, by the names of their sources.
+    #[must_use]
+    pub fn on_their_way(&self) -> Vec<String> {
+        self.0.progress.on_their_way()
+    }
+
+    /// Write to the terminal by `write`, above the progress.
+    pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.progress.above(write)
+    }
+
     /// Show a line of something that goes on in the background, as it is. Returns whether anybody shows it.
     pub fn print(&self, line: &str) -> bool {
         let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +126,7 @@ impl std::io::Write for Trace {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         if !(self.0.is_typing() && self.0.print(text.trim_end())) {
-            std::io::stderr().write_all(bytes)?;
+            self.0.above(|| std::io::stderr().write_all(bytes))?;
         }
         Ok(bytes.len())
     }

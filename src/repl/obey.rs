@@ -7,10 +7,14 @@ use super::commands::Command;
 use super::input::Said;
 use super::save::{self, recipe};
 use super::{Next, Repl, manual, say, width};
+use crate::error::Error;
 use crate::manual::terminal::Look;
 use crate::script::diagnostic::Failure;
 use crate::script::dialogue::Guest;
 use crate::script::gate::Effect;
+use crate::script::recipe::Source;
+use crate::script::runner::Script;
+use crate::script::usage;
 use crate::units::Seconds;
 use crate::vm::Vm;
 
@@ -38,14 +42,17 @@ impl Repl {
             Command::Events(Some(shown)) => self.notices.set_shown(shown),
             Command::Time(text) => {
                 let start = Instant::now();
-                let answer = self.dialogue.evaluate(&text, width());
+                let answer = self.notices.at_work(|| self.dialogue.evaluate(&text, width()));
                 let took = start.elapsed();
                 let next = self.answer(&text, &answer);
                 say(&format!("took {}", Seconds(took)));
                 return next;
             }
-            Command::Load(name) => {
-                return match (self.settings.find)(&name) {
+            Command::Load(words) => {
+                let (name, words) = words.split_first().map_or(("", &[][..]), |(name, words)| (name, words));
+                let found = (self.settings.find)(name);
+                let known = found.and_then(|source| self.set_parameters(&source, words).map(|()| source));
+                return match known {
                     Ok(source) => self.load(&source),
                     Err(failure) => self.complain(&failure),
                 };
@@ -57,6 +64,31 @@ impl Repl {
             Command::Quit => return Next::End(0),
         }
         Next::Entry
+    }
+
+    /// Read what a recipe is to be loaded with.
+    fn set_parameters(&self, source: &Source, words: &[String]) -> Result<(), Failure> {
+        let session = self.dialogue.session();
+        // One that is for this session alone, and compiles only in it, can take none.
+        let script = match Script::load(session.clone(), source.clone()) {
+            Ok(script) => script,
+            Err(_) if words.is_empty() => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        let mut parameters = script.parameters()?;
+        for parameter in &mut parameters {
+            parameter.required &= session.parameter(&parameter.name).is_none();
+        }
+        let first = parameters.iter().find(|it| it.required).map(|it| it.name.clone()).unwrap_or_default();
+        let values = usage::read(&parameters, words).map_err(|error| match error {
+            Error::Usage { message, hint } if hint == usage::SEE_HELP => {
+                let hint = format!("`:load {} --{first} VALUE` gives it", source.name);
+                Failure::from(&Error::Usage { message, hint })
+            }
+            other => Failure::from(&other),
+        })?;
+        session.set_parameters(values);
+        Ok(())
     }
 
     /// The guests, a line each.

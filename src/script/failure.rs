@@ -173,7 +173,12 @@ impl From<&Error> for Failure {
             message: error.to_string(),
             vm: error.vm().map(str::to_owned),
             cause,
-            hint: if remedy.is_empty() { error.hint().to_owned() } else { remedy },
+            // A name that was meant helps more than where to look for one.
+            hint: match error {
+                Error::Qmp { hint, .. } | Error::Hmp { hint, .. } if !hint.is_empty() => hint.clone(),
+                _ if remedy.is_empty() => error.hint().to_owned(),
+                _ => remedy,
+            },
             said: error.said(),
             outlook: if let Error::Migration { outlook, .. } = error {
                 outlook.clone()

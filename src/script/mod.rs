@@ -25,6 +25,7 @@ pub mod runner;
 pub mod session;
 pub mod shape;
 pub mod show;
+mod slip;
 pub mod sources;
 pub mod subjects;
 pub mod suite;

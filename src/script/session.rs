@@ -1,23 +1,24 @@
-//! One run of a script: what it launched, what it deferred, its parameters, and the way across to the
-//! runtime. Every function of the script API reaches the world through here.
+//! One run of a script: its parameters, where its lines go, who is told of it, and the way across to the runtime. Every
+//! function of the script API reaches the world through here. What it launched and deferred is `held`.
+
+mod held;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
-use serde_json::{Value, json};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
+use serde_json::Value;
 use tokio::runtime::Handle;
 
+use self::held::Holdings;
 use super::gate::{Effect, Gate};
 use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
-use crate::onlooker::{Onlooker, Told, Watch};
-use crate::qemu::directory::Directory;
+use crate::onlooker::{Onlooker, Told};
 use crate::qemu::process::cause;
 use crate::record::Record;
 use crate::vm::Vm;
@@ -66,21 +67,11 @@ struct Inner {
     runtime: Handle,
     interrupt: Interrupt,
     output: OnceLock<Output>,
-    parameters: OnceLock<BTreeMap<String, String>>,
+    parameters: Mutex<BTreeMap<String, String>>,
     gate: Gate,
-    names: AtomicUsize,
-    adopted: AtomicUsize,
-    vms: Mutex<Vec<Held>>,
+    held: Holdings,
     onlooker: OnceLock<Onlooker>,
     observer: OnceLock<Box<Observer>>,
-    directories: Mutex<Vec<Directory>>,
-    deferred: Mutex<Vec<FnPtr>>,
-}
-
-/// A `Vm` of the run, and its number.
-struct Held {
-    id: usize,
-    vm: Vm,
 }
 
 impl Session {
@@ -91,15 +82,11 @@ impl Session {
             runtime,
             interrupt: Interrupt::default(),
             output: OnceLock::new(),
-            parameters: OnceLock::new(),
+            parameters: Mutex::default(),
             gate: Gate::default(),
-            names: AtomicUsize::new(1),
-            adopted: AtomicUsize::new(0),
-            vms: Mutex::default(),
+            held: Holdings::default(),
             onlooker: OnceLock::new(),
             observer: OnceLock::new(),
-            directories: Mutex::default(),
-            deferred: Mutex::default(),
         }))
     }
 
@@ -197,51 +184,15 @@ impl Session {
         let _ = self.0.output.set(output);
     }
 
-    /// Set what the recipe is called with; only the first call counts.
+    /// Set what the recipe is called with, beside what was set before.
     pub fn set_parameters(&self, parameters: BTreeMap<String, String>) {
-        let _ = self.0.parameters.set(parameters);
+        self.0.parameters.lock().unwrap_or_else(PoisonError::into_inner).extend(parameters);
     }
 
     /// The value of `--name` on the command line.
     #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.0.parameters.get()?.get(name).map(String::as_str)
-    }
-
-    /// A name for a `Vm` that was given none: `vm1`, `vm2`, …
-    #[must_use]
-    pub fn next_name(&self) -> String {
-        format!("vm{}", self.0.names.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Those that have ended and that the script has let go of are let go of here too: a long run must not collect
-    /// descriptors and directories.
-    fn let_go(&self) {
-        let is_gone = |held: &mut Held| !held.vm.is_shared() && held.vm.ended().is_some();
-        let gone: Vec<Held> = lock(&self.0.vms).extract_if(.., is_gone).collect();
-        self.part_with(&gone);
-    }
-
-    /// Hold a `Vm` until the run ends.
-    pub fn adopt(&self, vm: &Vm) {
-        self.note(vm);
-        let id = self.0.adopted.fetch_add(1, Ordering::Relaxed);
-        let record = self.0.gate.record().cloned();
-        let onlooker = self.0.onlooker.get().cloned();
-        let watch = onlooker.map(|onlooker| Watch::new(id, vm, self.0.runtime.clone(), onlooker));
-        let name = vm.name().to_owned();
-        vm.report_to(Box::new(move |exchange| {
-            if let Some(record) = &record {
-                record.exchange(&name, exchange);
-            }
-            if let Some(watch) = &watch {
-                watch.exchange(exchange);
-            }
-        }));
-        lock(&self.0.vms).push(Held { id, vm: vm.clone() });
-        if let Some(observer) = self.0.observer.get() {
-            observer(vm);
-        }
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.0.parameters.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Set who is told of what happens; only the first call counts.
@@ -256,21 +207,9 @@ impl Session {
         }
     }
 
-    fn part_with(&self, gone: &[Held]) {
-        for held in gone {
-            self.tell(&Told::Farewell(held.id, &held.vm));
-        }
-    }
-
     /// Set who is told of each `Vm` that this run takes hold of; only the first call counts.
     pub fn set_observer(&self, observer: Box<Observer>) {
         let _ = self.0.observer.set(observer);
-    }
-
-    /// The QEMUs of this run, those included that have ended and that the script still holds.
-    #[must_use]
-    pub fn vms(&self) -> Vec<Vm> {
-        lock(&self.0.vms).iter().map(|held| held.vm.clone()).collect()
     }
 
     /// Note a step of a move, before it is taken.
@@ -286,59 +225,6 @@ impl Session {
             record.vm(&vm.description());
         }
     }
-
-    /// Make a private directory, and hold it until a QEMU gets it or the run ends.
-    pub fn make_directory(&self, name: &str) -> Result<String> {
-        let directory = Directory::create(name)?;
-        let path = directory.path().to_string_lossy().into_owned();
-        self.step("file", &json!({ "path": path }))?;
-        lock(&self.0.directories).push(directory);
-        Ok(path)
-    }
-
-    /// Let go of a directory that was made, for the QEMU that gets it.
-    #[must_use]
-    pub fn take_directory(&self, path: &str) -> Option<Directory> {
-        let mut directories = lock(&self.0.directories);
-        let at = directories.iter().position(|directory| directory.path() == Path::new(path))?;
-        Some(directories.swap_remove(at))
-    }
-
-    /// The QEMUs of this run but one.
-    #[must_use]
-    pub fn others(&self, vm: &Vm) -> Vec<Vm> {
-        self.vms().into_iter().filter(|other| !other.is(vm)).collect()
-    }
-
-    /// Run a closure when the script ends.
-    pub fn defer(&self, closure: FnPtr) {
-        lock(&self.0.deferred).push(closure);
-    }
-
-    /// The closure that was deferred last and has not run yet.
-    #[must_use]
-    pub fn next_deferred(&self) -> Option<FnPtr> {
-        lock(&self.0.deferred).pop()
-    }
-
-    /// End every QEMU that the script launched and did not `keep`.
-    pub fn retire(&self) {
-        let held = std::mem::take(&mut *lock(&self.0.vms));
-        let vms: Vec<Vm> = held.iter().map(|held| held.vm.clone()).collect();
-        self.part_with(&held);
-        drop(held);
-        lock(&self.0.directories).clear();
-        self.0.interrupt.rearm();
-        let _ = self.block_on(async {
-            // All at once: each may need a moment to flush its disks.
-            let mut ends = tokio::task::JoinSet::new();
-            for vm in vms.into_iter().filter(|vm| !vm.is_kept()) {
-                ends.spawn(async move { vm.retire().await });
-            }
-            ends.join_all().await;
-            Ok(())
-        });
-    }
 }
 
 /// Between which QEMUs a step is taken, as far as its details say so.
@@ -350,8 +236,4 @@ fn between(details: &Value) -> String {
         (None, None, Some(path)) => format!(": {path}"),
         (None, None, None) => String::new(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

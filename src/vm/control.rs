@@ -255,7 +255,10 @@ impl Line {
         let reply = monitor.execute("human-monitor-command", json!({ "command-line": line })).await?;
         let reply = reply.as_str().unwrap_or_default().replace("\r\n", "\n");
         match hmp::rejection(line, &reply) {
-            Some(description) => Err(Error::Hmp { vm: vm.to_owned(), line: line.to_owned(), description }),
+            Some(description) => {
+                let (vm, line) = (vm.to_owned(), line.to_owned());
+                Err(Error::Hmp { vm, line, description, hint: String::new() })
+            }
             None => Ok(reply),
         }
     }

@@ -67,6 +67,28 @@ hint: did you mean `launch`?",
 }
 
 #[test]
+fn an_argument_of_another_type() {
+    check("let vm = launch(#{});\nvm.wait_for_status(5);\nvm.wait_for_status(\"running\", 10);")
+        .stdout(
+            "error: `wait_for_status` cannot be called with `i64`
+ ——▶ a.rhai:2:4
+  │
+2 │ vm.wait_for_status(5);
+  │    ^
+hint: there is `vm.wait_for_status(status: string)`
+
+error: `wait_for_status` cannot be called with `string`, `i64`
+ ——▶ a.rhai:3:4
+  │
+3 │ vm.wait_for_status(\"running\", 10);
+  │    ^
+hint: a time has a unit: `10.s`, `500.ms`, `2.min`, or a string such as \"10s\"",
+        )
+        .code(3)
+        .run();
+}
+
+#[test]
 fn a_warning_is_no_error() {
     check("let to = param(\"to\", \"QEMU binary\");")
         .stdout("warning: the parameter `to` is never used\n...")

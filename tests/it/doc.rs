@@ -202,6 +202,8 @@ fn bash_completes_commands_recipes_and_functions() {
     assert_eq!(completed("qhop run local_pre"), "local_precopy");
     assert_eq!(completed("qhop doc wait_for_o"), "wait_for_output");
     assert_eq!(completed("qhop recover --dr"), "--dry-run");
+    assert_eq!(completed("qhop repl local_pre"), "local_precopy");
+    assert_eq!(completed("qhop man doct"), "doctor");
     let check = Command::new("bash").args(["-n", "qhop.bash"]).current_dir(test.directory()).output();
     assert!(check.unwrap().status.success());
 }
@@ -222,6 +224,7 @@ fn there_is_a_manual_page() {
         ".SH SYNOPSIS",
         ".SH OPTIONS",
         "qhop\\-recover(1)",
+        ".SH EXIT STATUS\n",
         "Exit codes: 0 ok",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");

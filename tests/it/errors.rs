@@ -104,6 +104,30 @@ hint: write `10.s`, `500.ms`, `2.min`, or a string such as \"10s\"",
 }
 
 #[test]
+fn a_command_that_qemu_does_not_know() {
+    for (monitor, call, message, hint) in [
+        ("()", "qmp(\"query_status\")", "The command query_status has not been found", "query-status"),
+        ("()", "hmp(\"inof\")", "unknown command: 'inof'", "info"),
+        ("\"unix:human\"", "hmp(\"info statuss\")", "unknown command: 'info statuss'", "info status"),
+    ] {
+        let recipe = format!("let vm = launch(#{{ args: \"-S\", monitor: {monitor} }});\nvm.{call};");
+        let error = format!(
+            "error: `[..]`: {message}
+ ——▶ test.rhai:2:4
+  │
+2 │ vm.{call};
+  │    ^
+...
+hint: did you mean `{hint}`?"
+        );
+        Test::new().recipe(&recipe).stderr(&error).code(1).run();
+    }
+    let nothing_near =
+        "try { launch(#{ args: \"-S\" }).qmp(\"xyzzy\"); } catch (e) { print(e.hint.contains(\"mean\")); }";
+    Test::new().recipe(nothing_near).stdout("false").run();
+}
+
+#[test]
 fn a_qemu_that_goes_away_in_the_middle_of_a_command() {
     Test::new()
         .recipe("let vm = launch(#{ name: \"guest\", guest: \"heartbeat\" });\nrun(\"kill\", [\"-9\", `${vm.pid}`]);\nvm.wait_for_status(\"paused\");")

@@ -37,6 +37,39 @@ fn on_a_terminal_a_migration_is_a_line_that_makes_way_and_is_gone_in_the_end() {
     terminal.wait("nothing but the lines", |screen| screen.trim_end() == lines);
 }
 
+/// The guest of `a` is there long before that of `b`.
+const TWO: &str = r#"
+    let loader = "-device loader,file=memory,addr=0x1000000,force-raw=on";
+    for n in [4, 2] {
+        let name = if n == 4 { "a" } else { "b" };
+        let source = launch(#{ name: name, args: `-S ${loader}` });
+        let target = launch(#{ name: `${name}-target`, args: "-S -incoming defer" });
+        let uri = `unix:${target.directory}/migrate`;
+        source.qmp("migrate-set-parameters", #{ "max-bandwidth": n.MiB });
+        target.qmp("migrate-incoming", #{ uri: uri });
+        source.qmp("migrate", #{ uri: uri });
+        defer(|| { source.wait_for_migration("completed", 60.s); print(`${name} is there`); target.quit() });
+    }"#;
+
+#[test]
+fn two_guests_on_their_way_are_two_lines() {
+    let test = Test::new().file("memory", &"x".repeat(8 << 20)).recipe(TWO);
+    let mut terminal = Terminal::run(test, &[]);
+    let both = |screen: &str| {
+        let lines: Vec<&str> = screen.trim_end().lines().collect();
+        let [a, b] = lines[..] else { return false };
+        a.starts_with("a: active, ") && b.starts_with("b: active, ")
+    };
+    terminal.wait("a line for each", both);
+    terminal.wait("one of them alone", |screen| {
+        let lines: Vec<&str> = screen.trim_end().lines().collect();
+        matches!(lines[..], [one] if one.starts_with("b: active, "))
+    });
+    assert_eq!(terminal.ends(), 0);
+    let lines = "b is there\na is there";
+    terminal.wait("nothing but the lines", |screen| screen.trim_end() == lines);
+}
+
 #[test]
 fn it_is_gone_after_ctrl_c_too() {
     let mut terminal = Terminal::run(slow(), &[]);
@@ -45,6 +78,29 @@ fn it_is_gone_after_ctrl_c_too() {
     assert_eq!(terminal.ends(), 130);
     let is_gone = |screen: &str| screen.contains("interrupted by SIGINT") && !screen.contains("active");
     assert!(terminal.becomes(Duration::from_secs(5), is_gone), "{}", terminal.screen());
+}
+
+#[test]
+fn in_a_session_it_is_there_while_an_entry_runs() {
+    let terminal = Terminal::start(Test::new().file("memory", &"x".repeat(8 << 20)).file("slow.rhai", SLOW));
+    terminal.types(":load slow.rhai\r");
+    terminal.wait("events and lines above the progress", |screen| {
+        let lines: Vec<&str> = screen.trim_end().lines().collect();
+        let is_last = |line: &str| line.starts_with("source: active, ") && line.contains(" left, ");
+        lines.last().is_some_and(|last| is_last(last)) && lines.contains(&"line 1")
+    });
+    terminal.wait("the prompt", |screen| screen.trim_end().ends_with("\ndone\nqhop>"));
+    let screen = terminal.screen();
+    assert!(!screen.contains("active, "), "{screen}");
+    terminal.enters("6 * 7").shows("\n42\nqhop>");
+}
+
+#[test]
+fn ctrl_c_in_a_session_says_what_goes_on() {
+    let terminal = Terminal::start(Test::new().file("memory", &"x".repeat(8 << 20)).file("slow.rhai", SLOW));
+    terminal.types(":load slow.rhai\r").shows("source: active, ");
+    terminal.types("\x03").shows("\ninterrupted; the migration of `source` goes on\nqhop>");
+    terminal.enters("source.wait_for_migration(\"completed\"); source.status()").shows("\"postmigrate\"");
 }
 
 #[test]

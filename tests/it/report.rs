@@ -101,6 +101,34 @@ fn exit_and_skip_and_values_are_told() {
 }
 
 #[test]
+fn each_test_has_a_page_of_its_own() {
+    let tests = "fn test_a() { launch(#{ args: \"-S\" }).hmp(\"info name\"); }\nfn test_b() { print(\"seen\"); assert(false, \"no\"); }";
+    let test = Test::new().file("suite/a.rhai", tests).args([
+        "test",
+        "suite",
+        "--report",
+        "pages/new",
+        "--jobs",
+        "2",
+        "--tap",
+    ]);
+    assert_eq!(test.output().status.code(), Some(4));
+    let page = |name: &str| std::fs::read_to_string(test.directory().join("pages/new").join(name)).unwrap();
+    assert!(page("suite-a.test_a.html").contains("info name"));
+    let failed = page("suite-a.test_b.html");
+    assert!(failed.contains("assertion failed: no") && failed.contains("seen"), "{failed}");
+}
+
+#[test]
+fn what_runs_nothing_has_no_report() {
+    Test::new()
+        .args(["list", "--report", "report.html"])
+        .stderr("error: `qhop list` runs nothing that a `--report` could tell of")
+        .code(2)
+        .run();
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_found_out_before_anything_is_started() {
     Test::new()
         .recipe("print(\"never\");")

@@ -30,6 +30,9 @@ pub struct Case {
     pub output: String,
 }
 
+/// The exit code by which `git bisect run` is told to skip a commit.
+const UNTESTABLE: u8 = 125;
+
 /// How a test ended.
 #[derive(Debug, Clone)]
 pub enum Verdict {
@@ -120,14 +123,15 @@ pub struct Summary {
     pub not_run: usize,
     /// From the first to the last.
     pub time: Duration,
-    /// The exit code: 4 if an assertion failed, else 3 if a recipe does not compile, else 1 for any other failure.
+    /// The exit code: 4 if an assertion failed, else 3 if a recipe does not compile, else 1 for any other failure;
+    /// 125 if nothing is wrong but that a test ended by `exit(125)`: what is tested cannot be, as `git bisect run` has it.
     pub code: u8,
 }
 
 impl Summary {
     /// Of these tests, which took so long together.
     pub fn of(cases: &[Case], time: Duration) -> Self {
-        let mut summary = Self { time, ..Self::default() };
+        let (mut summary, mut untestable) = (Self { time, ..Self::default() }, false);
         for case in cases {
             match &case.verdict {
                 Verdict::Passed => summary.passed += 1,
@@ -138,11 +142,16 @@ impl Summary {
                     let code = match failure.kind.as_str() {
                         "assertion" => 4,
                         "compile" => 3,
+                        "exit" if failure.code == UNTESTABLE => 0,
                         _ => 1,
                     };
+                    untestable |= code == 0;
                     summary.code = summary.code.max(code);
                 }
             }
+        }
+        if untestable && summary.code == 0 {
+            summary.code = UNTESTABLE;
         }
         summary
     }
@@ -236,6 +245,12 @@ pub mod tests {
         assert_eq!(all.code, 4);
         assert_eq!(Summary::of(&cases()[..1], Duration::ZERO).code, 0);
         assert_eq!(Summary::of(&cases()[3..], Duration::ZERO).code, 3);
+        let mut cannot = cases().remove(0);
+        let exit = Failure { kind: "exit".into(), code: 125, ..Failure::default() };
+        cannot.verdict = Verdict::Failed(exit.into());
+        let code = |cases: &[Case]| Summary::of(cases, Duration::ZERO).code;
+        assert_eq!(code(&[cannot.clone(), cases().remove(0)]), 125);
+        assert_eq!(code(&[cannot, cases().remove(1)]), 4);
         let outcome = &all.to_json(&cases())["outcome"];
         assert_eq!((&outcome["failed"], &outcome["tests"][2]["reason"]), (&json!(2), &json!("no # KVM")));
         assert_eq!(outcome["tests"][1]["failure"]["kind"], "assertion");

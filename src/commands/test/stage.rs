@@ -1,6 +1,7 @@
 //! Where tests are performed: so many at the same time, each tried as often as is asked for, all of them ended together.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::case::{Case, Verdict};
+use super::pages;
 use crate::cli::{Common, Test};
 use crate::commands::run;
 use crate::error::Error;
@@ -129,10 +131,19 @@ impl Stage {
 
     fn once(&self, runtime: &Runtime, index: usize, task: &Task) -> (Verdict, String) {
         let session = Session::new(runtime.handle().clone());
+        session.let_all_end();
         let output = Arc::new(Mutex::new(String::new()));
+        let page = self.common.report.as_deref().map(|directory| pages::page(directory, task));
+        let page = match page.transpose() {
+            Ok(page) => page,
+            Err(error) => return (Verdict::Failed(Failure::from(&error).into()), String::new()),
+        };
         let sink = |output: &Arc<Mutex<String>>| -> Arc<Sink> {
-            let output = output.clone();
+            let (output, page) = (output.clone(), page.clone());
             Arc::new(move |line| {
+                if let Some(page) = &page {
+                    page.said(line);
+                }
                 let mut output = lock(&output);
                 output.push_str(line);
                 output.push('\n');
@@ -140,6 +151,9 @@ impl Stage {
             })
         };
         session.set_output(Output { print: sink(&output), log: sink(&output) });
+        if let Some(page) = page.clone() {
+            session.set_onlooker(Arc::new(move |told| page.hear(told)));
+        }
         session.set_parameters(self.parameters.clone());
         run::record(&session, &format!("{}: {}", task.source.name, task.name), &self.common);
 
@@ -155,6 +169,7 @@ impl Stage {
         });
         lock(&self.under_way).interrupts.remove(&index);
 
+        let unwritten = page.and_then(|page| page.write(&run::ending(&end)).err());
         let verdict = match end {
             Ok(End::Value(_) | End::Exit(0)) => Verdict::Passed,
             Ok(End::Skipped(reason)) => Verdict::Skipped(reason),
@@ -165,7 +180,10 @@ impl Stage {
             }
             Err(failure) => Verdict::Failed(failure.into()),
         };
-        let output = std::mem::take(&mut *lock(&output));
+        let mut output = std::mem::take(&mut *lock(&output));
+        if let Some(error) = unwritten {
+            let _ = writeln!(output, "warning: there is no report: {error}");
+        }
         (verdict, output)
     }
 

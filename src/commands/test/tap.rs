@@ -1,4 +1,5 @@
-//! Tests in the words of the Test Anything Protocol, version 14.
+//! Tests in the words of the Test Anything Protocol, version 14; or 13, for a reader that says that it knows no
+//! newer one: what is said here is good in both.
 //!
 //! Pure.
 
@@ -8,9 +9,11 @@ use serde_json::Value;
 
 use super::case::{Case, Verdict};
 
-/// The first lines: so many tests are to come.
-pub fn plan(count: usize) -> String {
-    format!("TAP version 14\n1..{count}")
+/// The first lines: so many tests are to come. `known` is the latest version that the reader knows, if it says so:
+/// Perl's `prove` does, by `TAP_VERSION`, and refuses any other.
+pub fn plan(count: usize, known: Option<&str>) -> String {
+    let version = if known == Some("13") { 13 } else { 14 };
+    format!("TAP version {version}\n1..{count}")
 }
 
 /// One test.
@@ -76,7 +79,9 @@ not ok 4 - b.rhai
 ok 5 - b.rhai: test_four # SKIP not run
 "#;
         assert_eq!(points, expected);
-        assert_eq!(plan(5), "TAP version 14\n1..5");
+        assert_eq!(plan(5, None), "TAP version 14\n1..5");
+        assert_eq!(plan(5, Some("13")), "TAP version 13\n1..5");
+        assert_eq!(plan(5, Some("15")), "TAP version 14\n1..5");
         assert_eq!(bail_out("interrupted\nby SIGINT"), "Bail out! interrupted by SIGINT");
     }
 

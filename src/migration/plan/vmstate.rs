@@ -33,6 +33,13 @@ pub fn vmstate(source: &Value, dumps: &Value) -> Vec<Finding> {
     findings
 }
 
+/// The part of a dump that is about these types, as a dump: a hundredth of it. Empty if it cannot be read.
+#[must_use]
+pub fn excerpt(dump: &str, kinds: &BTreeSet<&str>) -> String {
+    let found = Only(kinds).deserialize(&mut serde_json::Deserializer::from_str(dump));
+    found.map(|found| found.to_string()).unwrap_or_default()
+}
+
 /// Of a dump, what it says of these types: a guest has a few of its thousand.
 struct Only<'a>(&'a BTreeSet<&'a str>);
 

@@ -64,6 +64,7 @@ async fn an_error_without_an_id_reaches_the_oldest_caller() {
         command: "second".into(),
         class: "GenericError".into(),
         description: "JSON parse error".into(),
+        hint: String::new(),
     };
     assert_eq!(soon(second).await, Err(error));
     assert_eq!(soon(oob).await, Ok(json!(3)));

@@ -63,14 +63,23 @@ fn help_tells_the_lines() {
     let offer = Offer::new(
         &Value::Null,
         help,
-        "info migrate  -- show it\ninfo mice  -- show\n",
+        "info migrate [-a] -- show it\ninfo mice  -- show\n",
         "xbzrle: off\npostcopy-ram: off\n",
-        "announce-initial: 50 ms\nmax-bandwidth: 134217728 bytes/second\n",
+        "announce-initial: 50 ms\ndirect-io: off\nmax-bandwidth: 134217728 bytes/second\n",
     );
-    assert_eq!(offer.next_words(&[]), ["announce_self", "q", "quit"]);
-    assert_eq!(offer.next_words(&["info"]), ["mice", "migrate"]);
+    let sorted = |words: &[&str]| {
+        let mut next = offer.next_words(words);
+        next.sort_unstable();
+        next
+    };
+    assert_eq!(sorted(&[]), ["announce_self", "q", "quit"]);
+    assert_eq!(sorted(&["info"]), ["mice", "migrate"]);
     assert_eq!(offer.next_words(&["migrate_set_capability"]), ["xbzrle", "postcopy-ram"]);
     assert_eq!(offer.next_words(&["migrate_set_capability", "xbzrle"]), ["on", "off"]);
-    assert_eq!(offer.next_words(&["migrate_set_parameter"]), ["announce-initial", "max-bandwidth"]);
+    let parameters = ["announce-initial", "direct-io", "max-bandwidth"];
+    assert_eq!(offer.next_words(&["migrate_set_parameter"]), parameters);
+    assert_eq!(offer.next_words(&["migrate_set_parameter", "direct-io"]), ["on", "off"]);
+    assert!(offer.next_words(&["migrate_set_parameter", "max-bandwidth"]).is_empty());
+    assert_eq!(offer.next_words(&["info", "migrate"]), ["-a"]);
     assert!(offer.next_words(&["stop"]).is_empty());
 }

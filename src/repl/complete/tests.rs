@@ -37,6 +37,7 @@ fn known() -> Knowledge {
         function("qmp", "vm.qmp(name: string)", "Vm", 2, "", ""),
         function("hmp", "vm.hmp(line: string)", "Vm", 2, "string", ""),
         function("stop", "vm.stop()", "Vm", 1, "", ""),
+        function("command_line", "command_line(text: string)", "string", 1, "map", ""),
         function("status", "vm.status()", "Vm", 1, "string", ""),
         function("get$name", "vm.get$name()", "Vm", 1, "string", ""),
         function("get$s", "_.get$s()", "i64", 1, "Duration", ""),
@@ -66,6 +67,7 @@ fn known() -> Knowledge {
         variables: BTreeMap::from([
             ("vm".into(), vm.clone()),
             ("old".into(), Shape::Vm("old".into())),
+            ("human".into(), Shape::Vm("human".into())),
             ("vms".into(), Shape::Array(Some(Box::new(vm)))),
             ("m".into(), Shape::Map(BTreeMap::from([("total".into(), Shape::Other("i64".into()))]))),
         ]),
@@ -82,9 +84,21 @@ fn known() -> Knowledge {
                 )),
             ),
             ("old".into(), Arc::new(Offer::new(&other, "", "", "", ""))),
+            ("human".into(), Arc::new(human())),
         ]),
         recipes: vec!["demo".into()],
     }
+}
+
+/// A QEMU with nothing but a human monitor.
+fn human() -> Offer {
+    Offer::new(
+        &serde_json::Value::Null,
+        "change device [-f] filename -- c\nmigrate [-d] [-r] uri -- m\nset_link name on|off -- s\n",
+        "info block [-n] [-v] [device] -- b\n",
+        "postcopy-ram: off\nxbzrle: on\n",
+        "direct-io: off\nmode: normal\n",
+    )
 }
 
 #[test]
@@ -120,6 +134,18 @@ fn what_could_follow() {
         ("vm.hmp(\"migrate_set_parameter mode ", vec!["cpr-reboot", "normal"]),
         ("vm.wait_for_status(\"r", vec!["running"]),
         ("vm.wait_for_event(\"", vec!["STOP"]),
+        ("human.hmp(\"mi", vec!["migrate"]),
+        ("human.hmp(\"migrate ", vec!["-d", "-r"]),
+        ("human.hmp(\"migrate -d -", vec!["-r"]),
+        ("human.hmp(\"set_link net0 ", vec!["off", "on"]),
+        ("human.hmp(\"info block -v ", vec!["-n"]),
+        ("human.hmp(\"migrate_set_capability p", vec!["postcopy-ram"]),
+        ("human.hmp(\"migrate_set_parameter ", vec!["direct-io", "mode"]),
+        ("human.hmp(\"migrate_set_parameter direct-io ", vec!["off", "on"]),
+        ("human.qmp(\"query-m", vec!["query-memdev", "query-migrate", "query-migrate-capabilities"]),
+        ("human.wait_for_status(\"pa", vec!["paused"]),
+        ("human.wait_for_migration(\"comp", vec!["completed"]),
+        ("vm.status().co", vec!["contains("]),
         ("launch(#{ ", vec!["args: ", "keep: ", "qemu: "]),
         ("migrate(vm, old, #{ ", vec!["capabilities: ", "mode: ", "parameters: ", "stall: "]),
         ("migrate(vm, old, #{ mode: \"", vec!["precopy", "shared"]),
@@ -142,6 +168,13 @@ fn files_are_asked_for_where_they_can_be() {
         (":load scr", Some(6)),
         (":save out", Some(6)),
         ("vm.qmp(\"x", None),
+        ("vm.wait_for_event(\"x", None),
+        ("human.wait_for_status(\"x", None),
+        ("human.hmp(\"x", None),
+        ("human.hmp(\"set_link x", None),
+        ("human.hmp(\"set_link net0 x", None),
+        ("human.hmp(\"change ide0 -f di", Some(26)),
+        ("human.hmp(\"migrate -d unix:/tm", Some(27)),
         ("let a = 1", None),
     ] {
         let completion = complete(text, &known());

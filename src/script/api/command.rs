@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::script::gate::Effect;
 use crate::script::options::{arguments, duration};
 use crate::script::session::{ScriptResult, Session};
+use crate::script::slip::explained;
 use crate::script::value::to_dynamic;
 use crate::vm::Vm;
 
@@ -41,7 +42,8 @@ pub mod api {
         let arguments = super::arguments(name, arguments)?;
         let session = Session::of(&ctx);
         super::warn(&session, vm, name, &arguments)?;
-        session.perform(command(vm, name), vm.qmp(name, arguments)).map(|reply| to_dynamic(&reply))
+        let reply = explained(vm, vm.qmp(name, arguments));
+        session.perform(command(vm, name), reply).map(|reply| to_dynamic(&reply))
     }
 
     /// `qmp` without a warning: for the standard library, which has looked at both ends.
@@ -131,7 +133,7 @@ pub mod api {
     pub fn hmp(ctx: NativeCallContext, vm: &mut Vm, line: &str) -> ScriptResult<String> {
         let session = Session::of(&ctx);
         super::warn_of_line(&session, vm, line)?;
-        session.perform(command(vm, line), vm.hmp(line))
+        session.perform(command(vm, line), explained(vm, vm.hmp(line)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the recipe verbs need to compare two QEMUs before a guest moves from one to the other.
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Map};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -40,6 +40,13 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn compare_inventories(source: Map, target: Map, facts: Map) -> ScriptResult<Dynamic> {
         Ok(to_dynamic(&super::compare(source, target, facts)?))
+    }
+
+    /// The part of `-dump-vmstate` that is about the devices of an inventory: the whole of it need not be kept.
+    #[rhai_fn(name = "_vmstate_of")]
+    pub fn vmstate_of(kinds: Array, dump: &str) -> String {
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        plan::vmstate::excerpt(dump, &kinds.iter().map(String::as_str).collect())
     }
 
     /// A plan as a table for people.

@@ -25,7 +25,7 @@ pub mod api {
     pub fn param(ctx: NativeCallContext, name: &str, help: &str) -> ScriptResult<Dynamic> {
         let session = Session::of(&ctx);
         let value = session.parameter(name).ok_or_else(|| usage::missing(name, help))?;
-        Ok(value.to_owned().into())
+        Ok(value.into())
     }
 
     /// The value of `--name` on the command line, or `default`. Text becomes a value of `default`'s
@@ -43,7 +43,7 @@ pub mod api {
     ) -> ScriptResult<Dynamic> {
         let _ = help;
         match Session::of(&ctx).parameter(name) {
-            Some(text) => Ok(super::value_like(name, text, &default)?),
+            Some(text) => Ok(super::value_like(name, &text, &default)?),
             None => Ok(default),
         }
     }

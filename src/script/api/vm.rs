@@ -108,7 +108,8 @@ pub mod api {
         Session::of(&ctx).perform(process(vm, "kill"), vm.kill())
     }
 
-    /// Let QEMU live on when the script ends; without it, what a script has launched ends with it.
+    /// Let QEMU live on when the script ends; without it, what a script has launched ends with it. (Nothing that a test of
+    /// `qhop test` has launched outlives the test.)
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat" });

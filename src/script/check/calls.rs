@@ -37,17 +37,35 @@ pub fn unknown_property(name: &str, of: &str, known: &[&str]) -> Complaint {
 
 /// Complain of the number of arguments, if none of `candidates` takes it.
 pub fn wrong_number(name: &str, arguments: usize, candidates: &[&Callable]) -> Complaint {
-    let mut shown: Vec<&str> = candidates.iter().map(|it| it.shown.as_str()).collect();
-    shown.sort_unstable();
-    shown.dedup();
-    let more = if shown.len() > MAX_SIGNATURES { ", …" } else { "" };
-    shown.truncate(MAX_SIGNATURES);
     let given = match arguments {
         0 => "without an argument".to_owned(),
         1 => "with 1 argument".to_owned(),
         n => format!("with {n} arguments"),
     };
-    (format!("`{name}` cannot be called {given}"), format!("there is `{}`{more}", shown.join("`, `")))
+    (format!("`{name}` cannot be called {given}"), signatures(candidates))
+}
+
+/// Complain of the types of arguments, if none of `candidates` takes them. Of those that are not known, nothing is said.
+pub fn wrong_types(name: &str, given: &[String], candidates: &[&Callable]) -> Complaint {
+    let shown = given.iter().map(|it| if it.is_empty() { "…".to_owned() } else { format!("`{it}`") });
+    let message = format!("`{name}` cannot be called with {}", shown.collect::<Vec<_>>().join(", "));
+    let takes_time = candidates.iter().all(|it| it.takes_time());
+    let is_number = given.iter().any(|it| ["i64", "f64"].contains(&it.as_str()));
+    let hint = if takes_time && is_number {
+        "a time has a unit: `10.s`, `500.ms`, `2.min`, or a string such as \"10s\"".to_owned()
+    } else {
+        signatures(candidates)
+    };
+    (message, hint)
+}
+
+fn signatures(of: &[&Callable]) -> String {
+    let mut shown: Vec<&str> = of.iter().map(|it| it.shown.as_str()).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    let more = if shown.len() > MAX_SIGNATURES { ", …" } else { "" };
+    shown.truncate(MAX_SIGNATURES);
+    format!("there is `{}`{more}", shown.join("`, `"))
 }
 
 /// Complain of something that is none of those that there are.

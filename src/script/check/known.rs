@@ -1,6 +1,6 @@
 //! Every function that there is to call, and what is known of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rhai::{Engine, FnAccess};
 
@@ -20,6 +20,8 @@ pub struct Callable {
     pub scripted: bool,
     /// The type of the object, as `type_of` calls it; empty for any.
     pub on: String,
+    /// The names of the parameters and their types, where Rhai tells them; for a native one, the object among them.
+    pub parameters: Vec<(String, String)>,
     /// The type of its value; empty where nobody knows.
     pub returns: String,
 }
@@ -27,12 +29,16 @@ pub struct Callable {
 /// The types whose values are sure to be what the metadata says, and whose functions have all their types there.
 const TYPES: [&str; 9] = ["Vm", "Error", "Pulse", "MemoryFile", "Duration", "string", "array", "i64", "f64"];
 
+/// The types that are told from one another in arguments.
+const SURE: [&str; 12] =
+    ["()", "Duration", "Fn", "MemoryFile", "Vm", "array", "bool", "char", "f64", "i64", "map", "string"];
+
 /// All functions by name.
 #[derive(Debug, Default)]
 pub struct Known {
     functions: HashMap<String, Vec<Callable>>,
     /// Names that a member of a map may have: each could hold a closure.
-    mentioned: std::collections::HashSet<String>,
+    mentioned: HashSet<String>,
 }
 
 impl Known {
@@ -54,6 +60,7 @@ impl Known {
                 };
                 Some(Callable {
                     name: data.name.to_string(),
+                    parameters: data.params_info.iter().map(|it| parameter(it)).collect(),
                     shown: shown(&data.name, data.params_info.iter().map(AsRef::as_ref)),
                     arguments: data.num_params,
                     scripted: function.script.is_some(),
@@ -71,10 +78,16 @@ impl Known {
             arguments: function.parameters.len(),
             scripted: true,
             on: function.this.clone(),
+            parameters: Vec::new(),
             returns: String::new(),
         });
         for callable in native.into_iter().chain(scripted) {
-            known.functions.entry(callable.name.clone()).or_default().push(callable);
+            let named = known.functions.entry(callable.name.clone()).or_default();
+            // The first one hides any other of its kind, such as Rhai's own `sleep`.
+            let is_hidden = !callable.scripted && named.iter().any(|it| it.is_like(&callable));
+            if !is_hidden {
+                named.push(callable);
+            }
         }
         for unit in &program.units {
             known.mention(unit);
@@ -141,7 +154,42 @@ impl Known {
     }
 }
 
+/// From a parameter as Rhai describes it: `status: &str`.
+fn parameter(described: &str) -> (String, String) {
+    let (name, typed) = described.split_once(": ").unwrap_or((described, ""));
+    (name.to_owned(), type_word(typed))
+}
+
+fn is_sure(of: &str) -> bool {
+    SURE.contains(&of)
+}
+
+/// Whether a parameter is a duration, or a string such as `"10s"`. A number is taken to tell that it lacks its unit.
+fn is_time(name: &str, wanted: &str) -> bool {
+    ["timeout", "time", "limit"].contains(&name) && ["Dynamic", "f64", "i64"].contains(&wanted)
+}
+
 impl Callable {
+    /// Whether it may be called with arguments of these types, the object of a method not among them.
+    pub fn accepts(&self, given: &[String], method: bool) -> bool {
+        let wanted = self.parameters.iter().skip(usize::from(method));
+        wanted.zip(given).all(|((name, wanted), given)| match wanted.as_str() {
+            _ if !is_sure(given) => true,
+            wanted if is_time(name, wanted) => ["Duration", "string"].contains(&given.as_str()),
+            wanted => !is_sure(wanted) || wanted == given,
+        })
+    }
+
+    /// Whether it wants a time.
+    pub fn takes_time(&self) -> bool {
+        self.parameters.iter().any(|(name, wanted)| is_time(name, wanted))
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let types = |it: &Self| it.parameters.iter().map(|(_, of)| of.clone()).collect::<Vec<_>>();
+        !self.scripted && types(self) == types(other)
+    }
+
     /// Whether it may be a method of a value of this type.
     pub fn fits(&self, of: &str) -> bool {
         self.on.is_empty() || of.is_empty() || self.on == of

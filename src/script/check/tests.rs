@@ -107,6 +107,41 @@ fn calls_that_fit_nothing() {
 }
 
 #[test]
+fn arguments_of_the_wrong_type() {
+    let vm = "let vm = launch(#{});\n";
+    for (call, wrong) in [
+        ("vm.wait_for_status(5)", "2:4 `wait_for_status` cannot be called with `i64`"),
+        (
+            "vm.wait_for_status(\"running\", 10)",
+            "2:4 `wait_for_status` cannot be called with `string`, `i64`",
+        ),
+        ("vm.wait_for_output(env(\"X\"), true)", "2:4 `wait_for_output` cannot be called with …, `bool`"),
+        ("vm.hmp(#{})", "2:4 `hmp` cannot be called with `map`"),
+        ("sleep(5)", "2:1 `sleep` cannot be called with `i64`"),
+        ("defer(1)", "2:1 `defer` cannot be called with `i64`"),
+        ("launch(\"x\")", "2:1 `launch` cannot be called with `string`"),
+        ("let line = 3; vm.hmp(line)", "2:18 `hmp` cannot be called with `i64`"),
+        ("\"a\".contains(1.5)", "2:5 `contains` cannot be called with `f64`"),
+        (
+            "migrate(vm, vm, \"postcopy\")",
+            "2:17 `migrate` takes its options in a map, such as `#{ capabilities: … }`",
+        ),
+    ] {
+        assert_eq!(found(&format!("{vm}{call}")).first().map(String::as_str), Some(wrong), "{call}");
+    }
+    for call in [
+        "vm.wait_for_status(\"running\", \"10s\"); vm.wait_for_status(`running`, 500.ms);",
+        "let status = env(\"X\"); vm.wait_for_status(status); vm.hmp([\"info\"][0]);",
+        "let x = 5; x = \"info\"; vm.hmp(x); let y = 5; if true { let y = \"info\"; vm.hmp(y); }",
+        "defer(|| 1); let z = 1; defer(|| z); defer(Fn(\"f\")); sleep(if true { 1.s } else { 2.s });",
+        "let m = #{ hmp: |x| x }; m.hmp(5); [1, 2].map(|x| vm.hmp(x)); [1].push(\"a\"); attach(5); attach(\"5\");",
+        "fn f(x) { x.hmp(this) } for x in [\"a\"] { vm.hmp(x); }",
+    ] {
+        fine(&format!("{vm}{call}"));
+    }
+}
+
+#[test]
 fn values_of_known_types() {
     assert_eq!(found("let vm = launch(#{});\nvm.kil();"), ["2:4 `Vm` has no method `kil`"]);
     assert_eq!(found("let vm = launch(#{});\nvm.nmae"), ["2:4 `Vm` has no property `nmae`"]);

@@ -4,7 +4,9 @@
 
 use rhai::{Expr, FnCallExpr, Position};
 
-use super::calls::{Complaint, none_of, unknown_function, unknown_method, unknown_property, wrong_number};
+use super::calls::{
+    Complaint, none_of, unknown_function, unknown_method, unknown_property, wrong_number, wrong_types,
+};
 use super::known::{Callable, Known};
 use super::options::Takes;
 use super::program::{Function, closure};
@@ -36,7 +38,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn method(&mut self, of: &str, call: &FnCallExpr, at: Position) -> String {
-        call.args.iter().for_each(|argument| drop(self.expression(argument)));
+        let types: Vec<String> = call.args.iter().map(|argument| self.expression(argument)).collect();
         let (known, name, count) = (self.known, call.name.as_str(), call.args.len());
         if SPECIAL.contains(&name) {
             return String::new();
@@ -53,6 +55,8 @@ impl Walk<'_> {
             } else {
                 self.complain("arguments", at, wrong_number(name, count, &candidates));
             }
+        } else if !may_be_member && !fitting.iter().any(|it| it.accepts(&types, true)) {
+            self.complain("arguments", at, wrong_types(name, &types, &fitting));
         }
         self.options(name, &call.args, true);
         if let Some(offer) = self.offer {
@@ -75,7 +79,7 @@ impl Walk<'_> {
             // What is wrong there is what the test is about.
             return String::new();
         }
-        call.args.iter().for_each(|argument| drop(self.expression(argument)));
+        let types: Vec<String> = call.args.iter().map(|argument| self.expression(argument)).collect();
         let (known, name, count) = (self.known, call.name.as_str(), call.args.len());
         if call.is_qualified() {
             self.qualified(call, at);
@@ -91,6 +95,8 @@ impl Walk<'_> {
             self.complain("unknown-function", at, unknown_function(name, is_variable, known));
         } else if fitting.is_empty() {
             self.complain("arguments", at, wrong_number(name, count, &candidates));
+        } else if !fitting.iter().any(|it| it.accepts(&types, false)) {
+            self.complain("arguments", at, wrong_types(name, &types, &fitting));
         }
         self.options(name, &call.args, false);
         Known::value_of(fitting.into_iter())
@@ -125,7 +131,16 @@ impl Walk<'_> {
     fn options(&mut self, function: &str, arguments: &[Expr], method: bool) {
         let takes = self.takes;
         if let Some((argument, known)) = takes.find(function, arguments.len(), method) {
-            self.names(function, &arguments[argument], &known);
+            let given = &arguments[argument];
+            if let Expr::StringConstant(_, at) | Expr::IntegerConstant(_, at) | Expr::BoolConstant(_, at) =
+                given
+                && function != "attach"
+            {
+                let what =
+                    format!("`{function}` takes its options in a map, such as `#{{ {}: … }}`", known[0]);
+                self.complain("arguments", *at, (what, String::new()));
+            }
+            self.names(function, given, &known);
         }
     }
 

@@ -134,6 +134,9 @@ impl<'a> Walk<'a> {
         let of = match expression {
             Expr::IntegerConstant(..) => "i64",
             Expr::FloatConstant(..) => "f64",
+            Expr::BoolConstant(..) => "bool",
+            Expr::CharConstant(..) => "char",
+            Expr::Unit(..) => "()",
             Expr::StringConstant(..) => "string",
             Expr::InterpolatedString(parts, _) => {
                 parts.iter().for_each(|part| drop(self.expression(part)));
@@ -171,8 +174,10 @@ impl<'a> Walk<'a> {
             other => {
                 if let Some(name) = closure(other) {
                     self.closure(&name, &[]);
+                    "Fn"
+                } else {
+                    ""
                 }
-                ""
             }
         };
         of.to_owned()

@@ -1,5 +1,5 @@
 //! The progress of migrations on a terminal: a line for each at the bottom, which makes way for every other line and is
-//! gone without a trace at the end.
+//! gone without a trace at the end. In a session, it is there only while an entry runs.
 //!
 //! It is drawn on a thread of its own: a terminal that somebody has stopped must not stop the run.
 
@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
-use crate::cli::Common;
 use crate::migration::sample::Sample;
 use crate::onlooker::Told;
 use crate::report::progress::line;
@@ -46,14 +45,17 @@ struct Course {
 struct Terminal {
     /// How many lines are on it.
     drawn: usize,
+    /// Whether it is somebody else's for the time being.
+    paused: bool,
     over: bool,
 }
 
 impl Progress {
     /// Shown where people look on; nowhere else.
-    pub fn new(common: &Common) -> Self {
+    #[must_use]
+    pub fn new(for_people: bool) -> Self {
         let capable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        if common.json || !stderr().is_terminal() || !capable {
+        if !for_people || !stderr().is_terminal() || !capable {
             return Self(None);
         }
         let inner = Arc::<Inner>::default();
@@ -66,9 +68,24 @@ impl Progress {
         Self(Some(inner))
     }
 
+    /// Shown nowhere.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(None)
+    }
+
     /// Whether there is anybody to see it.
+    #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// The sources of the migrations that go on.
+    #[must_use]
+    pub fn on_their_way(&self) -> Vec<String> {
+        let Some(inner) = &self.0 else { return Vec::new() };
+        let known = lock(&inner.known);
+        known.courses.keys().filter_map(|id| known.names.get(*id).cloned()).collect()
     }
 
     /// Something has happened.
@@ -91,6 +108,24 @@ impl Progress {
         let mut terminal = lock(&inner.terminal);
         terminal.clear();
         write()
+    }
+
+    /// Write something else, unless the terminal is somebody else's, who may not take it at once.
+    pub fn above_if_shown<T>(&self, write: impl FnOnce() -> T) -> Option<T> {
+        let mut terminal = lock(&self.0.as_ref()?.terminal);
+        if terminal.paused {
+            return None;
+        }
+        terminal.clear();
+        Some(write())
+    }
+
+    /// Leave the terminal to somebody else, or take it again.
+    pub fn pause(&self, paused: bool) {
+        let Some(inner) = &self.0 else { return };
+        let mut terminal = lock(&inner.terminal);
+        terminal.clear();
+        terminal.paused = paused;
     }
 
     /// It is over.
@@ -129,7 +164,7 @@ impl Inner {
 
 impl Terminal {
     fn draw(&mut self, lines: &[String]) {
-        if self.over || (lines.is_empty() && self.drawn == 0) {
+        if self.over || self.paused || (lines.is_empty() && self.drawn == 0) {
             return;
         }
         self.clear();
