@@ -8,6 +8,7 @@ mod attach;
 mod backing;
 mod control;
 mod description;
+mod exec;
 mod guard;
 mod memory;
 mod pace;
@@ -17,7 +18,7 @@ mod start;
 mod survey;
 mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ use crate::qemu::process::Process;
 pub use attach::Where;
 pub use backing::Backend;
 pub use control::Witness;
+pub use exec::Exec;
 pub use pulse::{Line, Pulse};
 pub use start::{Launch, Starting};
 pub use survey::survey;
@@ -66,11 +68,13 @@ struct Inner {
     args: Vec<String>,
     machine: String,
     console_seen: std::sync::Mutex<u64>,
-    /// Unknown where only a monitor was found.
-    process: Option<Process>,
+    /// Unknown where only a monitor was found. Shared only with what it has become by `exec`.
+    process: Option<Arc<Process>>,
     control: Control,
     /// None for a QEMU that qhop has not started.
-    directory: Option<Directory>,
+    directory: Option<Arc<Directory>>,
+    /// What it has become by `exec`: another `Vm` has its process then, and this one has ended.
+    became: OnceLock<WeakVm>,
 }
 
 impl Drop for Inner {
@@ -90,7 +94,7 @@ impl Vm {
     /// The process id; unknown where only a monitor was found, on another host perhaps.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.0.process.as_ref().map(Process::pid)
+        self.0.process.as_ref().map(|process| process.pid())
     }
 
     /// The QEMU binary, as it was given.
@@ -140,6 +144,7 @@ impl Vm {
     #[must_use]
     pub fn ended(&self) -> Option<String> {
         match &self.0.process {
+            _ if self.0.became.get().is_some() => Some("has become another program".to_owned()),
             Some(process) => process.ended(),
             None => self.0.control.is_closed().then(|| "closed its monitor".to_owned()),
         }
@@ -239,7 +244,8 @@ impl Vm {
     /// Ask QEMU to end, insist after a while: for a script that is over.
     pub async fn retire(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
-        let Some(process) = &self.0.process else { return };
+        // What it has become is retired by itself.
+        let Some(process) = self.0.process.as_ref().filter(|_| self.0.became.get().is_none()) else { return };
         let _ = process.terminate();
         if timeout(PATIENCE, process.wait()).await.is_err() && process.kill().is_ok() {
             process.wait().await;
@@ -256,7 +262,7 @@ impl Vm {
     /// Whether QEMU outlives the script.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        self.0.process.as_ref().is_none_or(Process::is_kept)
+        self.0.process.as_ref().is_none_or(|process| process.is_kept())
     }
 
     /// The events that no wait has taken yet, oldest first; they count as taken now.
@@ -297,7 +303,7 @@ impl Vm {
 
     async fn last_words(&self, error: Error) -> Error {
         match (&self.0.process, &self.0.directory) {
-            (Some(process), directory) => with_last_words(error, process, directory.as_ref(), None).await,
+            (Some(process), directory) => with_last_words(error, process, directory.as_deref(), None).await,
             (None, _) => error,
         }
     }

@@ -11,6 +11,7 @@ pub mod images;
 pub mod machine;
 pub mod memory;
 pub mod modes;
+mod obstacles;
 pub mod processor;
 pub mod readiness;
 pub mod table;
@@ -94,7 +95,8 @@ impl Finding {
 /// The findings about two ends, the worst first, and the modes that they can do.
 ///
 /// `facts` says what no monitor does: `mode` (asked for, or null), `able` (the modes that can be carried out at all),
-/// `postcopy` (the target's complaint about postcopy, empty if it has none), `available` and `resident` (bytes of the host's
+/// `postcopy` (the target's complaint about postcopy, empty if it has none), `exec` (what stands against a new program in the
+/// source's process, likewise), `available` and `resident` (bytes of the host's
 /// free memory and of the source's used), `vmstate` (`source` and `target`: the texts of `-dump-vmstate`). All may be absent.
 #[must_use]
 pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, Modes) {

@@ -8,6 +8,7 @@ mod displays;
 mod draft;
 mod files;
 mod hotplug;
+mod in_place;
 mod memory;
 mod netdevs;
 mod network;
@@ -62,6 +63,8 @@ pub struct Facts {
     pub backing: BTreeMap<String, Json>,
     /// For a rehearsal, the private view of each backend; that of the default RAM may be called "".
     pub views: BTreeMap<String, String>,
+    /// Whether the target runs in the source's own process (`cpr-exec`): the source gives its addresses up by that.
+    pub in_place: bool,
     /// The texts of the files that `-readconfig` names.
     pub readconfig: BTreeMap<String, String>,
 }
@@ -168,6 +171,32 @@ pub struct Refusal {
     pub remedy: String,
 }
 
+type Pass = fn(&mut Draft, Vec<Argument>) -> Vec<Argument>;
+
+/// What the guest is made of.
+const PARTS: &[Pass] = &[
+    options::rewrite,
+    unplugged::rewrite,
+    hotplug::rewrite,
+    objects::rewrite,
+    netdevs::rewrite,
+    blocks::rewrite,
+    nodes::rewrite,
+];
+
+/// What cannot be there twice.
+const BESIDE: &[Pass] = &[
+    memory::rewrite,
+    displays::rewrite,
+    sockets::rewrite,
+    files::rewrite,
+    network::rewrite,
+    private_directory::rewrite,
+];
+
+/// What can be given up for a moment.
+const HERE: &[Pass] = &[in_place::rewrite, displays::rewrite, files::rewrite, network::rewrite];
+
 /// The arguments of the target that can take over the guest of the QEMU with the arguments `args`.
 #[must_use]
 pub fn succession(args: &[String], facts: &Facts) -> Succession {
@@ -188,21 +217,7 @@ pub fn succession(args: &[String], facts: &Facts) -> Succession {
         );
     }
     let mut list: Vec<Argument> = parsed.as_slice().to_vec();
-    for pass in [
-        options::rewrite,
-        unplugged::rewrite,
-        hotplug::rewrite,
-        objects::rewrite,
-        netdevs::rewrite,
-        blocks::rewrite,
-        nodes::rewrite,
-        memory::rewrite,
-        displays::rewrite,
-        sockets::rewrite,
-        files::rewrite,
-        network::rewrite,
-        private_directory::rewrite,
-    ] {
+    for pass in PARTS.iter().chain(if facts.in_place { HERE } else { BESIDE }) {
         list = pass(&mut draft, list);
     }
     list.push(Argument::new("incoming", Some("defer")));

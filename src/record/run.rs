@@ -147,6 +147,8 @@ impl Run {
             Some(known) => {
                 known.kept |= guest.kept && (guest.launched || !known.launched);
                 known.monitor = guest.monitor;
+                // By `cpr-exec`, one that had none may get one.
+                known.directory = guest.directory.or(known.directory.take());
                 if known.version.is_empty() {
                     (known.version, known.machine) = (guest.version, guest.machine);
                 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is disturbed: a monitor that has its one client already is left alone, and said to have it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -71,7 +71,19 @@ impl Vm {
         };
         let console_seen = directory.as_ref().map_or(0, |directory: &Directory| directory.length("console"));
         let console_seen = std::sync::Mutex::new(console_seen);
-        Ok(Self(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
+        let (process, directory) = (process.map(Arc::new), directory.map(Arc::new));
+        let became = OnceLock::new();
+        Ok(Self(Arc::new(Inner {
+            name,
+            qemu,
+            args,
+            machine,
+            console_seen,
+            process,
+            control,
+            directory,
+            became,
+        })))
     }
 
     /// What the system knows of its process, as it is now.

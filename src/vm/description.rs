@@ -1,6 +1,6 @@
 //! What the record of a run is told of a `Vm`: enough to find that QEMU again, and no other.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ impl Vm {
             process: None,
             control: Control::ended(),
             directory: None,
+            became: OnceLock::new(),
         }))
     }
 

@@ -73,7 +73,7 @@ impl Vm {
         const FILE: &str = "memory";
         // A QEMU that somebody else started has none of its own.
         let made = if self.0.directory.is_some() { None } else { Some(Directory::create(self.name())?) };
-        let Some(directory) = self.0.directory.as_ref().or(made.as_ref()) else {
+        let Some(directory) = self.0.directory.as_deref().or(made.as_ref()) else {
             return Err(self.damaged("there is no directory to read it into".to_owned()));
         };
         let path = directory.join(FILE).to_string_lossy().into_owned();

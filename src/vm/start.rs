@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -127,8 +127,19 @@ impl Starting {
         }
         let Launch { name, qemu, .. } = launch;
         let console_seen = std::sync::Mutex::new(console_seen);
-        let (process, directory) = (Some(process), Some(directory));
-        Ok(Vm(Arc::new(Inner { name, qemu, args, machine, console_seen, process, control, directory })))
+        let (process, directory) = (Some(Arc::new(process)), Some(Arc::new(directory)));
+        let became = OnceLock::new();
+        Ok(Vm(Arc::new(Inner {
+            name,
+            qemu,
+            args,
+            machine,
+            console_seen,
+            process,
+            control,
+            directory,
+            became,
+        })))
     }
 }
 

@@ -142,6 +142,9 @@ impl Vm {
 
     /// Wait, for as long as it takes, until the process has ended, and tell how.
     pub async fn end(&self) -> String {
+        if let Some(ended) = self.ended() {
+            return ended;
+        }
         if let Some(process) = &self.0.process {
             return process.wait().await;
         }
@@ -155,6 +158,9 @@ impl Vm {
 
     /// Wait until the process has ended.
     pub async fn wait_for_end(&self, limit: Duration) -> Result<String> {
+        if let Some(ended) = self.ended() {
+            return Ok(ended);
+        }
         let operation = format!("waiting for the end of vm `{}`", self.name());
         let Some(process) = &self.0.process else {
             let look = async || {
@@ -247,7 +253,7 @@ impl Vm {
         self.0.console_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn gone(&self, operation: &str) -> Error {
+    pub(super) async fn gone(&self, operation: &str) -> Error {
         let operation = operation.to_owned();
         let error = Error::Gone {
             vm: self.name().to_owned(),

@@ -2,7 +2,7 @@
 //! the record fills up. Afterwards the guest runs in exactly one QEMU, its memory whole, or its user is told that it cannot.
 
 use crate::scene::{Scene, striker};
-use crate::test::{Test, new};
+use crate::test::{Test, new, newest};
 
 /// A memory that can be handed over by `cpr-transfer`.
 pub const HANDED: &str = r#""-m 128 -object memory-backend-memfd,id=ram,size=128M,share=on -machine memory-backend=ram,aux-ram-share=on""#;
@@ -11,10 +11,14 @@ pub const HANDED: &str = r#""-m 128 -object memory-backend-memfd,id=ram,size=128
 pub fn patching(mode: &str) -> String {
     let memory = match mode {
         "shared" => "shared_memory(128.MiB)",
-        "cpr-transfer" => HANDED,
+        "cpr-transfer" | "cpr-exec" => HANDED,
         _ => "\"-m 128\"",
     };
-    let qemu = if mode == "cpr-transfer" { new() } else { "qemu-system-x86_64".to_owned() };
+    let qemu = match mode {
+        "cpr-transfer" => new(),
+        "cpr-exec" => newest().unwrap(),
+        _ => "qemu-system-x86_64".to_owned(),
+    };
     format!(
         r#"let qemu = "{qemu}";
 let source = launch(#{{ name: "source", qemu: qemu, guest: "heartbeat", keep: true, args: {memory} }});
@@ -169,10 +173,28 @@ fn a_target_hangs_in_a_precopy() {
 /// The state directory on a file system of its own, which is filled up at a step: the patch succeeds all the same, for the
 /// space of its record was set aside when its run began.
 fn fill_up(mode: &str) {
-    for step in
-        ["plan", "successor", "rehearse", "cpr", "agree", "migrate", "switch", "prove", "retire", "give back"]
-    {
-        if step == "switch" && mode != "postcopy" || step == "cpr" && mode != "cpr-transfer" {
+    for step in [
+        "plan",
+        "successor",
+        "rehearse",
+        "cpr",
+        "exec",
+        "agree",
+        "migrate",
+        "switch",
+        "prove",
+        "retire",
+        "give back",
+    ] {
+        let applies = match step {
+            "switch" => mode == "postcopy",
+            "cpr" => mode.starts_with("cpr-"),
+            "exec" => mode == "cpr-exec",
+            // One process changes its program, and nothing else.
+            "agree" | "migrate" | "retire" => mode != "cpr-exec",
+            _ => true,
+        };
+        if !applies {
             continue;
         }
         let script = format!(
@@ -187,6 +209,13 @@ fn fill_up(mode: &str) {
         assert!(output.status.success(), "{mode}, `{step}`: {output:?}");
         assert_eq!(whereabouts(&scene).as_deref(), Some("target"), "{mode}, `{step}`: {output:?}");
         assert_eq!(scene.alive().len(), 1, "{mode}, `{step}`");
+    }
+}
+
+#[test]
+fn the_disk_of_the_record_fills_up_while_the_process_changes_its_program() {
+    if newest().is_some() {
+        fill_up("cpr-exec");
     }
 }
 

@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod completion;
 mod cpr;
+mod cpr_exec;
 mod doc;
 mod errors;
 mod examples;

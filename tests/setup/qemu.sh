@@ -5,6 +5,8 @@
 #
 # LAB (default target/lab) gets bin/qemu-7.2-system-x86_64 and so on for each row of the
 # table whose family (default x86) is asked for. With --any, one of them is enough.
+# `new` is the newest that Debian has. A lab does without it where it cannot be had, since
+# that suite is at times in disorder; and with --any, it is not asked for.
 #
 # Each is a symbolic link to Debian's program, made to find its loader, libraries, firmware
 # and modules in its own tree: neither the host's libraries nor any -L or environment
@@ -20,12 +22,15 @@ table='
 10.0 bookworm-backports x86 x86_64
 7.2  bookworm           ppc ppc64
 10.0 bookworm-backports ppc ppc64
+new  sid                x86 x86_64
 '
 
 # installed VERSION GUEST: there, and it runs.
 installed() {
+    wanted=$1.
+    [ "$1" != new ] || wanted=
     case $("$lab/bin/qemu-$1-system-$2" --version 2>/dev/null) in
-    "QEMU emulator version $1."*) ;;
+    "QEMU emulator version $wanted"*) ;;
     *) return 1 ;;
     esac
 }
@@ -49,7 +54,7 @@ install() {
 
 # relocate TREE ROOT PROGRAM: let the program use nothing but its tree, once that is at ROOT.
 relocate() {
-    loader=$(cd "$1" && find lib* usr/lib* -name 'ld-linux*.so.*' -type f) || return
+    loader=$(cd "$1" && find -- * -name 'ld-linux*.so.*' -type f) || return
     triplet=$(basename "$(dirname "$loader")")
     # RPATH, not RUNPATH: it holds for the libraries of the libraries, too.
     "$1/$loader" --library-path "$1/lib/$triplet:$1/usr/lib/$triplet" "$1/usr/bin/patchelf" \
@@ -68,11 +73,13 @@ families=${*:-x86}
 present='' absent=''
 while read -r version suite family guest; do
     case " $families " in *" $family "*) ;; *) continue ;; esac
+    if $any && [ "$version" = new ]; then continue; fi
     if ! installed "$version" "$guest"; then
         [ -n "${scratch-}" ] || enter_lab
         # Whoever held the lab until now may have installed it.
         installed "$version" "$guest" || install "$version" "$suite" "$family" "$guest" || {
             say "cannot install QEMU $version for $guest guests"
+            [ "$version" != new ] || continue
             absent="${absent:+$absent, }$version ($guest)"
             continue
         }

@@ -2,6 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod modes;
+
 /// Two ends that differ in nothing.
 fn end() -> Value {
     json!({
@@ -140,84 +142,6 @@ fn a_host_without_room_for_two() {
         said(&source, &other, &facts(512 << 20)),
         ["blocks host memory: the host has 512M free, and the copy of the guest needs 1G"]
     );
-}
-
-/// A pair that maps the same memory.
-fn sharing(kind: &str) -> (Value, Value) {
-    let (mut source, mut other) = (end(), target());
-    for end in [&mut source, &mut other] {
-        end["query-memdev"] = json!([{ "id": "ram", "share": true }]);
-        end["objects"] = json!([{ "id": "ram", "type": kind, "properties": {} }]);
-        let offered = ["x-ignore-shared", "postcopy-ram", "postcopy-preempt"];
-        end["query-migrate-capabilities"] =
-            offered.iter().map(|name| json!({ "capability": name, "state": false })).collect();
-    }
-    (source, other)
-}
-
-#[test]
-fn memory_that_both_map_is_neither_copied_nor_fetched() {
-    let (source, other) = sharing("memory-backend-file");
-    let same = json!({ "same_memory": { "ram": true } });
-    let (_, modes) = examine(&source, &other, &same);
-    assert_eq!(modes.chosen.as_deref(), Some("shared"));
-    assert_eq!(
-        modes.why,
-        "both ends map the same memory, and nothing is copied; not `cpr-transfer`: the source was started without `-machine aux-ram-share=on`"
-    );
-    for mode in ["postcopy", "precopy"] {
-        let mut facts = same.clone();
-        facts["mode"] = mode.into();
-        assert_eq!(said(&source, &other, &facts), [format!("blocks mode: `{mode}` is not possible")]);
-    }
-    let (_, modes) = examine(&source, &other, &json!({}));
-    assert_eq!(modes.chosen.as_deref(), Some("postcopy"));
-    assert!(
-        modes.why.contains("not `shared`: memory backend `ram` of the target is not the source's memory"),
-        "{}",
-        modes.why
-    );
-}
-
-#[test]
-fn memory_without_a_name_is_sent_since_8_1() {
-    let (mut source, other) = sharing("memory-backend-memfd");
-    let same = json!({ "same_memory": { "ram": true } });
-    let (findings, modes) = examine(&source, &other, &same);
-    assert_eq!(modes.chosen, None);
-    assert!(
-        findings[0].cause.contains(
-            "`shared`: memory backend `ram` is no `memory-backend-file`, and QEMU 10.0.2 sends all others"
-        ),
-        "{}",
-        findings[0].cause
-    );
-    source["version"] = "7.2.22".into();
-    assert_eq!(examine(&source, &other, &same).1.chosen.as_deref(), Some("shared"));
-}
-
-#[test]
-fn memory_is_handed_over_where_it_cannot_be_mapped() {
-    let choice = |kind: &str, version: &str, facts: Value| {
-        let (mut source, mut other) = sharing(kind);
-        source["machine_properties"]["aux-ram-share"] = true.into();
-        (source["version"], other["version"]) = (version.into(), version.into());
-        let (_, modes) = examine(&source, &other, &facts);
-        (modes.chosen.unwrap(), modes.why)
-    };
-    let facts = json!({ "same_memory": { "ram": true } });
-    let (mode, why) = choice("memory-backend-memfd", "10.0.2", facts.clone());
-    let memfd = "memory backend `ram` is no `memory-backend-file`, and QEMU 10.0.2 sends all others";
-    assert_eq!(mode, "cpr-transfer");
-    assert_eq!(why, format!("the memory is handed over, and nothing is copied; not `shared`: {memfd}"));
-    let (mode, why) = choice("memory-backend-file", "10.0.2", facts.clone());
-    assert_eq!(
-        (mode, why.as_str()),
-        ("shared".to_owned(), "both ends map the same memory, and nothing is copied")
-    );
-    assert_eq!(choice("memory-backend-file", "11.1.0", facts).0, "cpr-exec");
-    let able = json!({ "same_memory": { "ram": true }, "able": ["shared", "postcopy"] });
-    assert_eq!(choice("memory-backend-file", "11.1.0", able).0, "shared");
 }
 
 #[test]

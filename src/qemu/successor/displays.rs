@@ -23,7 +23,7 @@ pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
                 displays += 1;
                 vec![vnc(draft, argument, "vnc=", displays == 1)]
             }
-            "spice" => vec![spice(draft, argument)],
+            "spice" if !draft.facts.in_place => vec![spice(draft, argument)],
             "s" | "gdb" => {
                 gdb = true;
                 debugger(draft, argument).into_iter().collect()

@@ -15,6 +15,7 @@ pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
         .collect();
     list.into_iter()
         .flat_map(|argument| match argument.name() {
+            "pidfile" | "D" | "trace" if draft.facts.in_place => vec![argument],
             "pidfile" => pidfile(draft, argument),
             "D" => log(draft, argument),
             "trace" => trace(draft, argument),

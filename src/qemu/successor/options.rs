@@ -10,10 +10,13 @@ pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
     let mut kept: Vec<Argument> = Vec::with_capacity(list.len());
     let last_machine = list.iter().rposition(|argument| argument.name() == "machine" && names_type(argument));
     for (at, argument) in list.into_iter().enumerate() {
-        if is_ours(&argument) {
+        if is_ours(&argument) && !draft.facts.in_place {
             continue;
         }
         refuse(draft, &argument);
+        if draft.facts.in_place && argument.name() == "daemonize" {
+            draft.refuse(&argument.line(), BACKGROUND.0, BACKGROUND.1);
+        }
         if let Some(why) = left_out(argument.name()) {
             draft.changed(&argument, None, why, None);
         } else if argument.name() == "machine" && !draft.facts.machine.is_empty() {
@@ -62,7 +65,7 @@ fn pinned(draft: &mut Draft, argument: &Argument) -> Argument {
 }
 
 /// The monitor that `launch` adds, and adds again.
-fn is_ours(argument: &Argument) -> bool {
+pub(super) fn is_ours(argument: &Argument) -> bool {
     let says = |key: &str| argument.value().and_then(|value| value.get(key)).as_deref() == Some("qhop-qmp");
     match argument.name() {
         "chardev" => says("id"),
@@ -117,6 +120,10 @@ fn refuse(draft: &mut Draft, argument: &Argument) {
     draft.refuse(&argument.line(), cause, remedy);
 }
 
+const BACKGROUND: (&str, &str) = (
+    "in the background its relative paths lead to another directory than at the start",
+    "choose another `mode`, or start the guest without it",
+);
 const CHROOT: (&str, &str) = (
     "the sockets of a migration lie outside of its directory",
     "start the guest without it, in a mount namespace",

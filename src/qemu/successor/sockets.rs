@@ -146,7 +146,8 @@ fn compatible(draft: &mut Draft, argument: &Argument, label: Option<String>) -> 
 }
 
 /// What a socket has besides its address.
-struct Flavour {
+#[derive(Default)]
+pub(super) struct Flavour {
     telnet: bool,
     websocket: bool,
     tn3270: bool,
@@ -159,10 +160,10 @@ impl Flavour {
     }
 }
 
-struct Front {
-    id: String,
-    swap: bool,
-    flavour: Flavour,
+pub(super) struct Front {
+    pub id: String,
+    pub swap: bool,
+    pub flavour: Flavour,
 }
 
 fn give_back(draft: &mut Draft, from: &Argument, to: &Argument, bound: &Bound, fresh: String, front: &Front) {
@@ -199,7 +200,7 @@ fn give_back(draft: &mut Draft, from: &Argument, to: &Argument, bound: &Bound, f
 }
 
 /// `chardev-change`: QEMU refuses it, and changes nothing, where the device cannot follow.
-fn change(front: &Front, host: &str, port: &str) -> Back {
+pub(super) fn change(front: &Front, host: &str, port: &str) -> Back {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut data = json!({
         "addr": { "type": "inet", "data": { "host": if host.is_empty() { "0.0.0.0" } else { host }, "port": port } },
@@ -218,7 +219,7 @@ fn change(front: &Front, host: &str, port: &str) -> Back {
 
 /// The port where a character device listens now: one that was given back after an earlier move is not in the arguments,
 /// nor is one that the system has chosen. `disconnected:tcp:127.0.0.1:4444,server=on`, `tcp:… <-> …`.
-fn live_port(draft: &Draft, id: &str) -> Option<(String, String)> {
+pub(super) fn live_port(draft: &Draft, id: &str) -> Option<(String, String)> {
     let label = |reply: &&serde_json::Value| reply.get("label").and_then(|label| label.as_str()) == Some(id);
     let reply = draft.replies("query-chardev").iter().find(label)?;
     let filename = reply.get("filename")?.as_str()?;

@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod error;
+pub mod exec;
 pub mod files;
 pub mod guest;
 pub mod job;
@@ -51,6 +52,7 @@ pub fn subjects() -> Vec<(&'static str, &'static str, Module)> {
     vec![
         subject!(command),
         subject!(error),
+        subject!(exec),
         subject!(files),
         subject!(guest),
         subject!(job),

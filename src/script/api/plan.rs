@@ -28,7 +28,7 @@ pub mod api {
     /// with `severity`, `subject`, `message`, `cause`, `remedy`), `modes` (each with `possible` and `why`), `mode`, `why` and `preempt`.
     ///
     /// `facts`, of which each may be absent: `mode` (asked for), `able` (the modes that can be carried out),
-    /// `postcopy` (the target's complaint, `""` for none), `same_memory` (by memory backend), `available` and `resident` (bytes of the
+    /// `postcopy` (the target's complaint, `""` for none), `exec` (what stands against a new program in the source's process), `same_memory` (by memory backend), `available` and `resident` (bytes of the
     /// host), `vmstate` (`source` and `target`, the texts of `-dump-vmstate`).
     ///
     /// ```rhai

@@ -84,9 +84,10 @@ async fn the_longest_line_arrives() {
         let qemu = Qemu::launch(&binary, Transport::Unix, &[]);
         let human = qemu.connect().await;
         let host = "h".repeat(1023);
-        soon(human.line(&format!("{:2048}", format!("migrate_set_parameter tls-hostname {host}"))))
-            .await
-            .unwrap();
+        // 11.1 takes blanks at the end for a part of the value.
+        let set = "migrate_set_parameter tls-hostname";
+        let line = format!("{set}{host:>width$}", width = 2048 - set.len());
+        soon(human.line(&line)).await.unwrap();
         let parameters = soon(human.line("info migrate_parameters")).await.unwrap();
         assert!(parameters.contains(&format!("tls-hostname: '{host}'\n")), "{parameters}");
         for long in ["x ".repeat(1025), "x".repeat(1024)] {
