@@ -4,8 +4,8 @@ use rhai::{AST, Engine, EvalAltResult, ParseErrorType};
 
 use super::diagnostic::Failure;
 use super::library;
-use super::names::{declared, properties, signatures, type_word};
-use super::nearest::did_you_mean;
+use super::names::{Signature, declared, properties, signatures, type_word};
+use super::nearest::{did_you_mean, nearest};
 
 /// What an error is explained with.
 #[derive(Clone, Copy)]
@@ -151,18 +151,24 @@ fn function_not_found(call: &str, script: &Script) -> (String, String) {
         );
     }
     let known = signatures(script.engine, script.ast);
+    if let Some(there_is) = there_is(name, &known) {
+        let got = if types.is_empty() { "nothing".to_owned() } else { types.join(", ") };
+        return (format!("`{name}` cannot be called with {got}"), there_is);
+    }
+    let near = nearest(name, known.iter().map(|it| it.name.as_str()));
+    let there_is = near.and_then(|near| Some(format!("did you mean `{near}`? {}", there_is(near, &known)?)));
+    (format!("there is no function `{name}`"), there_is.unwrap_or_default())
+}
+
+/// The signatures of that name; nothing if there are none.
+fn there_is(name: &str, known: &[Signature]) -> Option<String> {
     let mut shown: Vec<&str> =
         known.iter().filter(|it| it.name == name).map(|it| it.shown.as_str()).collect();
-    if shown.is_empty() {
-        let hint = did_you_mean(name, known.iter().map(|it| it.name.as_str()));
-        return (format!("there is no function `{name}`"), hint);
-    }
     shown.sort_unstable();
     shown.dedup();
     let more = if shown.len() > MAX_SIGNATURES { ", …" } else { "" };
     shown.truncate(MAX_SIGNATURES);
-    let got = if types.is_empty() { "nothing".to_owned() } else { types.join(", ") };
-    (format!("`{name}` cannot be called with {got}"), format!("there is `{}`{more}", shown.join("`, `")))
+    (!shown.is_empty()).then(|| format!("there is `{}`{more}", shown.join("`, `")))
 }
 
 /// `text` is Rhai's sentence, which has the name and the type in quotes.

@@ -115,6 +115,9 @@ mod tests {
             for function in ast.iter_functions().filter(|it| !it.name.starts_with("anon$")) {
                 let name = (function.name.to_owned(), function.params.len());
                 assert!(seen.insert(name), "`{}` of {file} is there already", function.name);
+                // A recipe can have functions of any other name.
+                let is_hidden = function.access == rhai::FnAccess::Private;
+                assert!(!is_hidden || function.name.starts_with('_'), "`{}` of {file}", function.name);
             }
         }
     }

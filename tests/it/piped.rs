@@ -18,7 +18,7 @@ fn a_pipe_needs_no_terminal() {
   │
 1 │ lunch()
   │ ^
-hint: did you mean `launch`?
+hint: did you mean `launch`? there is `launch(options: map)`
 error: `f` cannot be called with nothing
  ——▶ entry 8:1:19
   │

@@ -322,10 +322,13 @@ error: array index 5 out of bounds: only 1 element in array
 
 #[test]
 fn calls_of_no_function_are_explained() {
-    assert_eq!(brief("migrat(1)"), "script: there is no function `migrat` — did you mean `migrate`?");
+    assert_eq!(
+        brief("migrat(1)"),
+        "script: there is no function `migrat` — did you mean `migrate`? there is `migrate(source, target)`, `migrate(source, target, given)`"
+    );
     assert_eq!(
         brief("fn helper(a) {} helpr(1)"),
-        "script: there is no function `helpr` — did you mean `helper`?"
+        "script: there is no function `helpr` — did you mean `helper`? there is `helper(a)`"
     );
     assert_eq!(brief("zzz()"), "script: there is no function `zzz`");
     assert_eq!(
