@@ -261,12 +261,15 @@ fn interrupted_at_every_step_that_changes_anything() {
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "at `{step}`: {said}");
-        let there = if ["cpr", "exec"].contains(&step) {
-            "the guest is safe: `guest` is running"
-        } else {
-            "the guest is on `target`, as it was to be"
+        let (here, there) =
+            ("the guest is safe: `guest` is running", "the guest is on `target`, as it was to be");
+        // Whether the `exec` comes before the signal is heard is a matter of milliseconds.
+        let ends = match step {
+            "cpr" => vec![here],
+            "exec" => vec![here, there],
+            _ => vec![there],
         };
-        assert!(said.contains(there), "at `{step}`: {said}");
+        assert!(ends.iter().any(|end| said.contains(end)), "at `{step}`: {said}");
         assert_eq!(scene.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0));
         scene.one_guest_is_whole("running");
     }

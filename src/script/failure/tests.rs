@@ -159,7 +159,7 @@ error: there is no function `attatch`
 1 │ [1].map(|x| attatch(x));
   │             ^
 in `closure`, called at main.rhai:1:5
-hint: did you mean `attach`?
+hint: did you mean `attach`? there is `attach(to)`
 ";
     assert_eq!(told(&[("main.rhai", "[1].map(|x| attatch(x));")]), expected);
 }
@@ -324,7 +324,7 @@ error: array index 5 out of bounds: only 1 element in array
 fn calls_of_no_function_are_explained() {
     assert_eq!(
         brief("migrat(1)"),
-        "script: there is no function `migrat` — did you mean `migrate`? there is `migrate(source, target)`, `migrate(source, target, given)`"
+        "script: there is no function `migrat` — did you mean `migrate`? there is `migrate(vm)`"
     );
     assert_eq!(
         brief("fn helper(a) {} helpr(1)"),
