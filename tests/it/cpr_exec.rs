@@ -260,16 +260,18 @@ fn interrupted_at_every_step_that_changes_anything() {
         command.env("LD_PRELOAD", striker()).env("STRIKE_STEP", step).env("STRIKE_SIGNAL", "2");
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(130), "at `{step}`: {said}");
+        let is_late = step == "give back" && output.status.success();
+        assert!(is_late || output.status.code() == Some(130), "at `{step}`: {said}");
         let (here, there) =
             ("the guest is safe: `guest` is running", "the guest is on `target`, as it was to be");
-        // Whether the `exec` comes before the signal is heard is a matter of milliseconds.
-        let ends = match step {
-            "cpr" => vec![here],
-            "exec" => vec![here, there],
-            _ => vec![there],
+        let told = [here, there].into_iter().find(|end| said.contains(end));
+        // The signal is heard milliseconds later: after the `exec`, or when the move is over and there is nothing to tell.
+        let is_right = match step {
+            "cpr" => told == Some(here),
+            "exec" => told.is_some(),
+            _ => told != Some(here),
         };
-        assert!(ends.iter().any(|end| said.contains(end)), "at `{step}`: {said}");
+        assert!(is_right, "at `{step}`: {said}");
         assert_eq!(scene.says(&["recover"]), ("there is nothing to recover\n".to_owned(), 0));
         scene.one_guest_is_whole("running");
     }
