@@ -37,7 +37,8 @@ the guest is safe: `source` is running",
     }
 }
 
-/// Nothing checks what is typed into two windows: then it must be said what it has cost.
+/// Nothing checks what is typed into two windows: then it must be said what it has cost. Two threads of QEMU's notice the
+/// broken link, and complain of it in either order.
 #[test]
 fn a_classic_recipe_that_loses_the_guest_says_so() {
     Test::new()
@@ -64,6 +65,7 @@ target said:
 source said:
 ...
   Detected IO failure for postcopy. Migration paused.
+...
 cause: the target has no `virtio-rng` in PCI slot 0000:00:02.0: not given, plugged in after the start, or in another slot
 hint: start the target with the same `-device …,addr=0x2` and id (`successor()` does)
 the guest is lost: it had switched to `target`, which is gone; what is left is a part of its memory on `source`",
