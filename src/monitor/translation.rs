@@ -30,7 +30,7 @@ enum Answer {
 }
 
 /// The commands that have a translation.
-pub const COMMANDS: [&str; 21] = [
+pub const COMMANDS: [&str; 22] = [
     "cont",
     "migrate",
     "migrate-continue",
@@ -46,6 +46,7 @@ pub const COMMANDS: [&str; 21] = [
     "query-memdev",
     "query-migrate",
     "query-migrate-capabilities",
+    "query-migrate-parameters",
     "query-status",
     "query-version",
     "quit",

@@ -46,7 +46,8 @@ pub fn values(call: &Call, known: &Knowledge) -> Vec<String> {
     };
     match (call.function.as_str(), call.argument, &call.first, &call.path[..]) {
         ("qmp", 1, Some(command), path) => offered(&|offer| offer.values(command, path)),
-        ("qmp", 0, ..) => or(offered(&|offer| offer.commands().to_vec()), &COMMANDS),
+        // Not before the QEMU has told what it offers: the few would be taken for all.
+        ("qmp", 0, ..) => offered(&|offer| or(offer.commands().to_vec(), &COMMANDS)),
         ("wait_for_status", 0, ..) => {
             or(offered(&|offer| offer.reply_values("query-status", "status")), RunStatus::WORDS)
         }

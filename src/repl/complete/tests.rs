@@ -142,7 +142,7 @@ fn what_could_follow() {
         ("human.hmp(\"migrate_set_capability p", vec!["postcopy-ram"]),
         ("human.hmp(\"migrate_set_parameter ", vec!["direct-io", "mode"]),
         ("human.hmp(\"migrate_set_parameter direct-io ", vec!["off", "on"]),
-        ("human.qmp(\"query-m", vec!["query-memdev", "query-migrate", "query-migrate-capabilities"]),
+        ("human.qmp(\"query-migrate-", vec!["query-migrate-capabilities", "query-migrate-parameters"]),
         ("human.wait_for_status(\"pa", vec!["paused"]),
         ("human.wait_for_migration(\"comp", vec!["completed"]),
         ("vm.status().co", vec!["contains("]),
@@ -191,4 +191,11 @@ fn ten_guests_cost_no_time() {
         known.offers.insert(format!("qemu{n}"), offer.clone());
     }
     assert_eq!(complete("guest7.qmp(\"query-v", &known).candidates, ["query-version"]);
+}
+
+#[test]
+fn a_qemu_that_has_not_told_yet_offers_nothing() {
+    let mut known = known();
+    known.offers.clear();
+    assert_eq!(complete("vm.qmp(\"query-stat", &known).candidates, [""; 0]);
 }
