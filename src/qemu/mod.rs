@@ -6,6 +6,8 @@ pub mod backing;
 pub mod command_line;
 pub mod directory;
 pub mod guest;
+#[cfg(test)]
+pub(crate) mod lab;
 pub mod memory_file;
 pub mod monitors;
 pub mod offer;

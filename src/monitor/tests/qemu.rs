@@ -1,4 +1,4 @@
-//! A real QEMU: `QHOP_TEST_QEMU`, or `qemu-system-x86_64`. Without one, these tests fail.
+//! A real QEMU, that of the lab.
 
 use std::fmt::Debug;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::super::{Address, Monitor};
 use super::{soon, start};
 use crate::error::{Error, Result};
+use crate::qemu::lab::binary;
 
 struct Qemu {
     child: Child,
@@ -29,7 +30,7 @@ impl Qemu {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("qmp");
         let listener = UnixListener::bind(&path).unwrap();
-        let qemu = std::env::var_os("QHOP_TEST_QEMU").unwrap_or_else(|| "qemu-system-x86_64".into());
+        let qemu = binary();
         let child = Command::new(&qemu)
             .args(["-S", "-nodefaults", "-display", "none", "-machine", "none", "-accel", "tcg"])
             .args(["-chardev", "socket,id=qmp,fd=0,server=on,wait=off", monitor, "chardev:qmp"])

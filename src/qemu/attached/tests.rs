@@ -1,4 +1,4 @@
-//! Real QEMUs, each started by its test: `QHOP_TEST_QEMU`, or the lab's.
+//! Real QEMUs, each started by its test.
 
 mod process;
 mod sockets;
@@ -11,6 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use super::*;
+use crate::qemu::lab::binary;
 
 /// Ends with everything that it started when the test is over, however it ends.
 struct Ended(Child);
@@ -34,13 +35,6 @@ struct Qemu {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     directory: TempDir,
-}
-
-fn binary() -> PathBuf {
-    std::env::var_os("QHOP_TEST_QEMU").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin/qemu-10.0-system-x86_64"),
-        PathBuf::from,
-    )
 }
 
 /// The libraries of the lab's QEMU: a copy of it elsewhere has to be told of them.

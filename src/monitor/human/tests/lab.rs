@@ -1,9 +1,9 @@
-//! QEMUs with a human monitor, of every version in the lab (`make lab`) and the one on `PATH`.
+//! QEMUs with a human monitor.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,22 +23,6 @@ pub(super) enum Transport {
 }
 
 pub(super) const TRANSPORTS: [Transport; 3] = [Transport::Unix, Transport::Tcp, Transport::Telnet];
-
-/// The binaries to test with.
-pub(super) fn binaries() -> Vec<PathBuf> {
-    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin");
-    let mut found: Vec<PathBuf> = std::fs::read_dir(lab)
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with("-system-x86_64"))
-        .collect();
-    found.sort();
-    if found.is_empty() {
-        found.push("qemu-system-x86_64".into());
-    }
-    found
-}
 
 /// A QEMU with a monitor of its own for each protocol.
 pub(super) struct Qemu {

@@ -7,11 +7,12 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::lab::{Qemu, Sink, TRANSPORTS, Transport, binaries};
+use super::lab::{Qemu, Sink, TRANSPORTS, Transport};
 use crate::error::Error;
 use crate::monitor::hmp::{info, migration};
 use crate::monitor::tests::{soon, start};
 use crate::monitor::{Human, Probed, probe, probe_within};
+use crate::qemu::lab::binaries;
 
 /// Whether what QMP said before and after is the same, but for the clocks.
 fn without_clocks(mut migration: Value) -> Value {
