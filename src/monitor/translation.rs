@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::hmp::info;
+use super::hmp::line::{in_quotes, quoted};
 use super::hmp::migration::migration;
 
 /// A QMP command as lines, to be sent in order.
@@ -165,18 +166,6 @@ fn parameters(map: &Value) -> Result<Vec<String>, String> {
         Ok(format!("migrate_set_parameter {name} {value}"))
     };
     map.as_object().into_iter().flatten().map(line).collect()
-}
-
-/// A word as the human monitor reads it: in quotes where it would be split.
-fn quoted(word: &str) -> String {
-    if !word.is_empty() && !word.contains([' ', '"', '\\', '\'']) {
-        return word.to_owned();
-    }
-    in_quotes(word)
-}
-
-fn in_quotes(word: &str) -> String {
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

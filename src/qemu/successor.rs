@@ -135,6 +135,15 @@ pub enum Back {
         /// Where clients look for it.
         to: String,
     },
+    /// Put what is at `path` by now aside, and send the target this line of the human monitor: its log goes on there.
+    Log {
+        /// Where the target logs until then.
+        from: String,
+        /// Where people look for it.
+        path: String,
+        /// `logfile`, with the path.
+        line: String,
+    },
     /// Send the target this line.
     Hmp {
         /// Of the human monitor.

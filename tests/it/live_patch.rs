@@ -171,13 +171,16 @@ fn clients_find_the_guest_where_it_was() {
         let place = private_directory("place");
         let port = 20000 + vm_number();
         fn vm_number() { let pid = run("sh", ["-c", "printf %s $$"]).stdout; parse_int(pid) % 10000 }
-        let args = `${shared_memory(128.MiB)} -qmp unix:${place}/control,server=on,wait=off -pidfile ${place}/pid -netdev user,id=n0,hostfwd=tcp:127.0.0.1:${port}-:22 -device virtio-net-pci,netdev=n0`;
+        let args = `${shared_memory(128.MiB)} -qmp unix:${place}/control,server=on,wait=off -pidfile ${place}/pid -D ${place}/log -netdev user,id=n0,hostfwd=tcp:127.0.0.1:${port}-:22 -device virtio-net-pci,netdev=n0`;
         let vm = guest(older, args);
         for round in 0..3 {
             let outcome = live_patch(vm, #{ qemu: newer });
             check(outcome, "shared");
             vm = outcome.target;
-            assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true]);
+            assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true, true]);
+            let files = run("ls", ["-l", `/proc/${vm.pid}/fd`]).stdout.split("\n");
+            assert(files.some(|file| file.ends_with(place + "/log")), "it goes on there");
+            assert(file_exists(`${place}/log.${round + 1}`), "and what was in it is kept");
             assert_eq(read_file(place + "/pid"), `${vm.pid}` + "\n");
             let second = attach(`unix:${place}/control`);
             assert_eq(second.pid, vm.pid);

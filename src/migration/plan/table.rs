@@ -12,7 +12,8 @@ use super::{list, text};
 /// Wide enough for a terminal, and not too wide to be read.
 const WIDTH: usize = 110;
 
-/// The findings, each with cause and remedy, then what was chosen and why, and what stands against the other modes.
+/// The findings, each with cause and remedy; what was chosen and why, and what stands against the other modes; and what the
+/// target has in another way, where the plan knows it, with how it is given back.
 #[must_use]
 pub fn table(plan: &Value) -> String {
     let mut table = String::new();
@@ -45,7 +46,38 @@ pub fn table(plan: &Value) -> String {
             wrap(&mut table, &format!("{:<6}  {name:<width$}  ", "not"), reason, indent);
         }
     }
+    for rewrite in list(&plan["rewrites"]) {
+        let head = format!("change  {:<width$}  ", text(rewrite, "option"));
+        wrap(&mut table, &head, &change(rewrite), indent);
+        let back = back(rewrite);
+        if !back.is_empty() {
+            wrap(&mut table, &" ".repeat(indent), &back, indent + 2);
+        }
+    }
     table
+}
+
+fn change(rewrite: &Value) -> String {
+    let (from, to, why) = (text(rewrite, "from"), text(rewrite, "to"), text(rewrite, "why"));
+    match (from, to) {
+        ("", to) => format!("`{to}` is added: {why}"),
+        (from, "") => format!("`{from}` is left out: {why}"),
+        (from, to) if from == to => format!("`{from}` stays: {why}"),
+        (from, to) => format!("`{from}` becomes `{to}`: {why}"),
+    }
+}
+
+fn back(rewrite: &Value) -> String {
+    let back = &rewrite["back"];
+    let how = match text(back, "how") {
+        "rename" => format!("given back: `{}` leads to it again", text(back, "to")),
+        "hmp" | "log" => format!("given back: by `{}`", text(back, "line")),
+        "qmp" => format!("given back: by `{}`", text(back, "command")),
+        "none" => "not given back".to_owned(),
+        _ => String::new(),
+    };
+    let parts = [how.as_str(), text(rewrite, "note")];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 /// A text behind its head, and what does not fit on the line below it.

@@ -192,6 +192,15 @@ fn a_table_is_for_people() {
     let plan = json!({
         "findings": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
         "modes": modes.to_json(), "mode": modes.chosen, "why": modes.why,
+        "rewrites": [
+            { "option": "-qmp", "from": "unix:q", "to": "unix:DIRECTORY/q", "why": "one path, one listener",
+              "back": { "how": "rename", "from": "DIRECTORY/q", "to": "/home/q" }, "note": "" },
+            { "option": "-monitor", "from": "tcp::1", "to": "unix:DIRECTORY/monitor", "why": "a port has one listener",
+              "back": { "how": "none" }, "note": "clients find it at `DIRECTORY/monitor`" },
+            { "option": "-gdb", "from": "tcp::2", "to": "", "why": "a port has one listener",
+              "back": { "how": "hmp", "line": "gdbserver tcp::2" }, "note": "" },
+            { "option": "-device", "from": "", "to": "virtio-rng-pci,id=rng0", "why": "it was plugged in", "back": null, "note": "" },
+        ],
     });
     assert_eq!(
         table::table(&plan),
@@ -205,6 +214,13 @@ mode    postcopy      it ends however busy the guest is; not `shared`: the sourc
 not     cpr-exec      the source is QEMU 10.0.2, and it begins with 10.2
 not     cpr-transfer  memory backend `pc.ram` is private at the source
 not     shared        the source (QEMU 10.0.2) has no capability `x-ignore-shared`
+change  -qmp          `unix:q` becomes `unix:DIRECTORY/q`: one path, one listener
+                      given back: `/home/q` leads to it again
+change  -monitor      `tcp::1` becomes `unix:DIRECTORY/monitor`: a port has one listener
+                      not given back: clients find it at `DIRECTORY/monitor`
+change  -gdb          `tcp::2` is left out: a port has one listener
+                      given back: by `gdbserver tcp::2`
+change  -device       `virtio-rng-pci,id=rng0` is added: it was plugged in
 "
     );
 }

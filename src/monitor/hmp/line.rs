@@ -161,6 +161,21 @@ impl Iterator for Echo {
     }
 }
 
+/// A word as the human monitor reads it: in quotes where it would be split.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    if !word.is_empty() && !word.contains([' ', '"', '\\', '\'']) {
+        return word.to_owned();
+    }
+    in_quotes(word)
+}
+
+/// The same where it would not.
+#[must_use]
+pub fn in_quotes(word: &str) -> String {
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

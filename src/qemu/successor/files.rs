@@ -4,6 +4,7 @@
 
 use super::draft::Draft;
 use super::{Back, private_directory};
+use crate::monitor::hmp::line::quoted;
 use crate::qemu::arguments::{Argument, Value};
 use crate::qemu::command_line::escape;
 
@@ -15,7 +16,7 @@ pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
         .collect();
     list.into_iter()
         .flat_map(|argument| match argument.name() {
-            "pidfile" | "D" | "trace" if draft.facts.in_place => vec![argument],
+            "pidfile" if draft.facts.in_place => vec![argument],
             "pidfile" => pidfile(draft, argument),
             "D" => log(draft, argument),
             "trace" => trace(draft, argument),
@@ -50,14 +51,24 @@ fn found_at(path: &str) -> String {
     format!("it is `{path}` now")
 }
 
+const TRUNCATED_LOG: &str = "QEMU begins a log anew, whatever is in the file";
+
 fn log(draft: &mut Draft, argument: Argument) -> Vec<Argument> {
     match argument.text().map(str::to_owned) {
         // QEMU puts its own process id in the place of `%d`.
         Some(path) if !path.starts_with("/dev/") && !path.contains("%d") => {
-            let fresh = draft.fresh(&path);
+            let fresh = other(draft, &path);
             let new = argument.with(&fresh);
-            let note = format!("`{path}` ends with the source: the log goes on in `{fresh}`");
-            draft.noted(&argument, Some(&new), "QEMU never continues a log", Some(Back::None), &note);
+            match draft.public(&path) {
+                Some(public) => {
+                    let line = format!("logfile {}", quoted(&public));
+                    let back = Back::Log { from: fresh, path: public, line };
+                    draft.changed(&argument, Some(&new), TRUNCATED_LOG, Some(back));
+                }
+                None => {
+                    draft.noted(&argument, Some(&new), TRUNCATED_LOG, Some(Back::None), &found_at(&fresh));
+                }
+            }
             vec![new]
         }
         _ => vec![argument],
@@ -67,12 +78,18 @@ fn log(draft: &mut Draft, argument: Argument) -> Vec<Argument> {
 fn trace(draft: &mut Draft, argument: Argument) -> Vec<Argument> {
     let Some(mut value) = argument.value() else { return vec![argument] };
     let Some(path) = value.get("file") else { return vec![argument] };
-    let fresh = draft.fresh(&path);
+    let fresh = other(draft, &path);
     value.set("file", &fresh);
     let new = argument.with(&value);
-    let note = format!("`{path}` ends with the source: the trace goes on in `{fresh}`");
+    let note = format!("`{path}` ends with the move: the trace goes on in `{fresh}`");
     draft.noted(&argument, Some(&new), "QEMU never continues a trace", Some(Back::None), &note);
     vec![new]
+}
+
+/// A path that is not the old one, which may be in the same directory: a new program in the process of the source has its own.
+fn other(draft: &mut Draft, old: &str) -> String {
+    let fresh = draft.fresh(old);
+    if fresh == old { draft.fresh(old) } else { fresh }
 }
 
 fn chardev(draft: &mut Draft, argument: Argument) -> Argument {

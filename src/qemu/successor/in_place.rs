@@ -138,7 +138,9 @@ mod tests {
                 "-chardev socket,id=c,host=,port=1,server=on,wait=off OURS",
             ),
             ("-chardev socket,id=c,path=/c", "-chardev socket,id=c,path=/c OURS"),
-            ("-pidfile /run/pid -D /log -spice port=1", "-pidfile /run/pid -D /log -spice port=1 OURS"),
+            ("-pidfile /run/pid -spice port=1", "-pidfile /run/pid -spice port=1 OURS"),
+            ("-D /log -trace file=/t", "-D /d/log -trace file=/d/t OURS"),
+            ("-D /d/log", "-D /d/log-2 OURS"),
             ("-S -incoming tcp::1 -m 1", "-m 1 OURS"),
             ("-chardev file,id=c,path=/c", "-chardev file,id=c,path=/c,append=on OURS"),
             (

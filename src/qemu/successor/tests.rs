@@ -158,7 +158,10 @@ fn an_address_is_given_back() {
             ],
         ),
         ("-s", &["hmp gdbserver tcp::1234"]),
-        ("-pidfile /run/pid -D log", &["rename /t/pid /run/pid", "none"]),
+        ("-pidfile /run/pid", &["rename /t/pid /run/pid"]),
+        ("-D log", &["log /t/log logfile /home/log"]),
+        ("-D '/a b'", &["log /t/a-b logfile \"/a b\""]),
+        ("-D log.%d", &[]),
         (
             "-netdev user,id=n,hostfwd=tcp::1-:2,hostfwd=udp::3-:4",
             &["hmp hostfwd_add n tcp::1-:2", "hmp hostfwd_add n udp::3-:4"],

@@ -49,7 +49,7 @@ pub mod api {
         plan::vmstate::excerpt(dump, &kinds.iter().map(String::as_str).collect())
     }
 
-    /// A plan as a table for people.
+    /// A plan as a table for people: findings, the mode, and what the successor has in another way.
     ///
     /// ```rhai
     /// let source = launch(#{ guest: "heartbeat", args: "-m 64" });
@@ -86,6 +86,6 @@ fn compare(source: Map, target: Map, facts: Map) -> Result<Value> {
 
 fn table(mut plan: Map) -> Result<String> {
     // A plan may hold a `Vm`, which is no JSON.
-    plan.retain(|key, _| ["findings", "modes", "mode", "why"].contains(&key.as_str()));
+    plan.retain(|key, _| ["findings", "modes", "mode", "why", "rewrites"].contains(&key.as_str()));
     Ok(plan::table::table(&value("findings_table", "plan", plan)?))
 }

@@ -1,6 +1,6 @@
 //! The heartbeat of a guest, watched on its console.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rhai::Array;
 use rhai::plugin::*;
@@ -57,8 +57,13 @@ pub mod api {
         if let Some(since) = felt.since {
             Session::of(&ctx).tell(&Told::Gap(SystemTime::now() - since.elapsed(), felt.longest));
         }
-        if felt.beats < 2 { Dynamic::UNIT } else { (felt.longest.as_secs_f64() * 1e3).into() }
+        if felt.beats < 2 { Dynamic::UNIT } else { milliseconds(felt.longest).into() }
     }
+}
+
+/// Without digits that nobody has measured.
+fn milliseconds(gap: Duration) -> f64 {
+    (gap.as_secs_f64() * 1e4).round() / 10.0
 }
 
 fn lines(lines: Array) -> Result<Vec<Line>> {

@@ -21,8 +21,8 @@ pub mod api {
     /// `backing` (backend → `/proc/PID/fd/N`), `readconfig` (file → its text).
     ///
     /// Returns `args`; `rewrites`, each `#{ option, from, to, why, back, note }`, where `back` is `()` or
-    /// `#{ how: "rename", from, to }`, `#{ how: "hmp", line }`, `#{ how: "qmp", command, arguments }` or
-    /// `#{ how: "none" }`; `links`, each `#{ from, to }`; `refused`, each `#{ subject, cause, remedy }`.
+    /// `#{ how: "rename", from, to }`, `#{ how: "hmp", line }`, `#{ how: "qmp", command, arguments }`,
+    /// `#{ how: "log", from, path, line }` (what is at `path` is put aside first) or `#{ how: "none" }`; `links`, each `#{ from, to }`; `refused`, each `#{ subject, cause, remedy }`.
     ///
     /// ```rhai
     /// let derived = succession(["-M", "q35", "-qmp", "unix:/run/vm/qmp,server=on"], #{ directory: "/run/next", machine: "pc-q35-7.2" });
