@@ -124,7 +124,9 @@ fn course(account: &Account, number: usize) -> Course {
     }
     let status = ends[0].last().map(|phase| phase.status.clone());
     let status = figures_end.and(samples.last()).map(|sample| sample.status.clone()).or(status);
-    let mode = step(account, "agree", start).and_then(|details| details["mode"].as_str()).map(str::to_owned);
+    let mode = step(account, &["agree", "cpr"], start)
+        .and_then(|details| details["mode"].as_str())
+        .map(str::to_owned);
     let switched = ends[0].iter().any(|phase| phase.status.starts_with("postcopy"));
     Course {
         source,
@@ -148,7 +150,7 @@ fn end_of_source<'a>(mut moments: impl Iterator<Item = &'a Moment>, start: f64, 
 
 /// Who was to have the guest.
 fn target(account: &Account, source: usize, start: f64, end: f64) -> Option<usize> {
-    let noted = step(account, "migrate", start).and_then(|details| {
+    let noted = step(account, &["migrate"], start).and_then(|details| {
         let is = |reference: &Value, guest: usize| {
             let guest = &account.guests[guest];
             reference["name"] == guest.name && reference["pid"] == guest.pid.map_or(Value::Null, Value::from)
@@ -163,14 +165,14 @@ fn target(account: &Account, source: usize, start: f64, end: f64) -> Option<usiz
     noted.or_else(|| account.moments.iter().find(came).map(|moment| moment.guest))
 }
 
-/// The details of the last step of that name before the migration began.
-fn step<'a>(account: &'a Account, name: &str, start: f64) -> Option<&'a Value> {
+/// The details of the last step of one of these names before the migration began.
+fn step<'a>(account: &'a Account, names: &[&str], start: f64) -> Option<&'a Value> {
     account
         .lines
         .all()
         .filter(|line| (start - 10.0 * SLACK..=start + 10.0).contains(&line.at))
         .filter_map(|line| match &line.what {
-            What::Step(step, details) if step == name => Some(details),
+            What::Step(step, details) if names.contains(&step.as_str()) => Some(details),
             _ => None,
         })
         .last()

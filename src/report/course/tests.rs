@@ -96,6 +96,16 @@ fn by_hand_the_events_tell_the_target() {
     assert_eq!((course.target, course.mode.as_deref()), (Some(1), Some("postcopy")));
 }
 
+/// Its two ends have nothing to agree on.
+#[test]
+fn a_process_that_becomes_another_program_says_so_before() {
+    let mut account = recorded();
+    let what =
+        What::Step("cpr".into(), json!({ "mode": "cpr-exec", "source": { "name": "db1", "pid": 11 } }));
+    account.lines.push(Line { at: 251.0, what });
+    assert_eq!(courses(&account)[0].mode.as_deref(), Some("cpr-exec"));
+}
+
 #[test]
 fn without_events_the_figures_tell_the_phases() {
     let mut account = recorded();
