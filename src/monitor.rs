@@ -126,6 +126,11 @@ impl Monitor {
         &self.inner.link.events
     }
 
+    /// Wait until every event that QEMU has sent by now can be seen.
+    pub async fn catch_up(&self) {
+        self.inner.link.catch_up().await;
+    }
+
     /// QEMU's version, such as `10.0.2`.
     #[must_use]
     pub fn version(&self) -> &str {

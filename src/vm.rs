@@ -9,6 +9,7 @@ mod backing;
 mod control;
 mod description;
 mod exec;
+mod freeze;
 mod guard;
 mod memory;
 mod pace;

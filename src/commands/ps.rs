@@ -42,8 +42,7 @@ pub fn ps(common: &Common) -> Result<u8, Failure> {
 
 /// The runs that somebody has to recover, the oldest first.
 pub fn undone() -> Vec<Run> {
-    let runs = Store::find().map(|store| store.runs()).unwrap_or_default();
-    runs.into_iter().filter(|run| run.is_of_this_host() && !run.is_over() && !run.lives).collect()
+    Store::find().map(|store| store.undone()).unwrap_or_default()
 }
 
 fn described(run: &Run) -> Value {

@@ -48,12 +48,15 @@ impl Inbound {
     pub(super) async fn serve(mut self) {
         let link = Arc::clone(&self.link);
         let end = loop {
+            // In this order: whoever wants to be told that all is read is told when nothing more is there.
             tokio::select! {
+                biased;
                 message = self.message() => match message {
                     Ok(message) => link.dispatch(message),
                     Err(end) => break end,
                 },
                 () = link.flush() => {}
+                () = link.answer_once_caught_up() => {}
             }
         };
         link.finish(end);

@@ -29,6 +29,8 @@ pub(super) struct Link {
     pub(super) socket: Socket,
     traffic: Mutex<Traffic>,
     unsent: Notify,
+    caught_up: Notify,
+    wanted: Mutex<Vec<oneshot::Sender<()>>>,
     in_band: Arc<Semaphore>,
     passing: Arc<Semaphore>,
     pub(super) closed: CancellationToken,
@@ -83,6 +85,8 @@ impl Link {
             socket,
             traffic: Mutex::default(),
             unsent: Notify::new(),
+            caught_up: Notify::new(),
+            wanted: Mutex::default(),
             in_band: Arc::new(Semaphore::new(IN_BAND)),
             passing: Arc::new(Semaphore::new(1)),
             closed: CancellationToken::new(),
@@ -176,6 +180,29 @@ impl Link {
         }
     }
 
+    /// Wait until what has arrived by now is read and dispatched, or the connection has ended.
+    pub(super) async fn catch_up(&self) {
+        let (done, is_done) = oneshot::channel();
+        self.wanted().push(done);
+        self.caught_up.notify_one();
+        tokio::select! {
+            _ = is_done => {}
+            () = self.closed.cancelled() => {}
+        }
+    }
+
+    /// Wait until somebody wants that; comes back, for the reader to go on, until nothing is left to be read.
+    pub(super) async fn answer_once_caught_up(&self) {
+        if self.wanted().is_empty() {
+            self.caught_up.notified().await;
+        }
+        if self.socket.has_unread() {
+            tokio::task::yield_now().await;
+        } else {
+            self.wanted().drain(..).for_each(|done| _ = done.send(()));
+        }
+    }
+
     pub(super) fn dispatch(&self, message: Message) {
         match message {
             Message::Event(event) => self.events.push(event),
@@ -205,6 +232,10 @@ impl Link {
         self.passing.close();
         self.closed.cancel();
         self.events.wake();
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Vec<oneshot::Sender<()>>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn traffic(&self) -> MutexGuard<'_, Traffic> {

@@ -71,6 +71,12 @@ impl Socket {
         }
     }
 
+    /// Whether something has arrived that nobody has read.
+    pub(super) fn has_unread(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(self, &mut [0; 1], flags).is_ok_and(|(length, _)| length > 0)
+    }
+
     /// Close both directions. What has arrived can still be read.
     pub(super) fn shut_down(&self) {
         // It fails only where the peer was faster.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use process_wrap::tokio::{CommandWrap, CommandWrapper, ProcessSession};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -31,13 +32,15 @@ pub struct Process {
     pidfd: OwnedFd,
     ended: watch::Receiver<Option<String>>,
     kept: AtomicBool,
+    /// Whether it was stopped here, and not by somebody else.
+    frozen: AtomicBool,
 }
 
 impl Process {
     /// Start `program` with its standard output and error appended to two files of `directory`.
     ///
-    /// Its relative paths lead to `cwd`, where the caller's do if there is none. It gets a process group of its own, so that a terminal's Ctrl-C does not reach the guest, and
-    /// no standard input. Must be called within the tokio runtime.
+    /// Its relative paths lead to `cwd`, where the caller's do if there is none. It gets a session of its own, and no standard input: a terminal's Ctrl-C does not
+    /// reach the guest, nor does the kernel end it (`SIGHUP`) because it happens to be stopped when its parent ends. Must be called within the tokio runtime.
     pub fn start(program: &str, args: &[String], cwd: Option<&Path>, directory: &Directory) -> Result<Self> {
         let stdout = log_file(&directory.join("console"))?;
         let stderr = log_file(&directory.join("stderr"))?;
@@ -46,14 +49,10 @@ impl Process {
         if let Some(cwd) = cwd {
             command.current_dir(cwd);
         }
-        let mut child = command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(stderr)
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
+        command.args(args).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let core = CommandWrap::with_new(program, |_| {});
+        let mut child =
+            ProcessSession.pre_spawn(&mut command, &core).and_then(|()| command.spawn()).map_err(failed)?;
         let number = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid = number.ok_or_else(|| failed(ErrorKind::NotFound.into()))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| {
@@ -66,7 +65,7 @@ impl Process {
             let status = child.wait().await;
             report.send_replace(Some(status.map_or_else(|_| "ended".to_owned(), describe)));
         });
-        Ok(Self { pid, pidfd, ended, kept: AtomicBool::new(false) })
+        Ok(Self { pid, pidfd, ended, kept: AtomicBool::new(false), frozen: AtomicBool::default() })
     }
 
     /// Hold a process that somebody else started. It is never killed on drop.
@@ -79,7 +78,7 @@ impl Process {
             while poll(&mut end, None) == Err(Errno::INTR) {}
             report.send_replace(Some("ended".to_owned()));
         });
-        Self { pid, pidfd, ended, kept: AtomicBool::new(true) }
+        Self { pid, pidfd, ended, kept: AtomicBool::new(true), frozen: AtomicBool::default() }
     }
 
     /// The process id.
@@ -117,6 +116,41 @@ impl Process {
         self.signal(Signal::KILL)
     }
 
+    /// Stop it (`SIGSTOP`), and wait until none of its threads runs any more.
+    ///
+    /// # Errors
+    /// `Environment` if it is another user's.
+    pub async fn freeze(&self) -> Result<()> {
+        if self.threads_at_rest() {
+            return Ok(());
+        }
+        self.frozen.store(true, Ordering::Relaxed);
+        self.signal(Signal::STOP)?;
+        while self.ended().is_none() && !self.threads_at_rest() {
+            tokio::time::sleep(std::time::Duration::from_micros(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Let it go on, unless somebody else had stopped it.
+    ///
+    /// # Errors
+    /// `Environment` if it is another user's.
+    pub fn thaw(&self) -> Result<()> {
+        if self.frozen.swap(false, Ordering::Relaxed) { self.signal(Signal::CONT) } else { Ok(()) }
+    }
+
+    /// Whether each of its threads is stopped, or will be before it runs again.
+    fn threads_at_rest(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return false };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which may have anything in it.
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            state.is_none_or(|state| "TtDZX".contains(state))
+        })
+    }
+
     /// Let it live on when this value is dropped.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
@@ -142,7 +176,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.is_kept() {
+        if self.is_kept() {
+            let _ = self.thaw();
+        } else {
             // A child of ours, unless it has become another user (`-run-with user=…`): nobody is left to be told.
             let _ = self.kill();
         }

@@ -100,6 +100,14 @@ impl Run {
         self.courses.iter().filter(|course| course.is_open())
     }
 
+    /// Whether it was moving the guest of that QEMU, or moving one to it, and did not get to the end.
+    #[must_use]
+    pub fn moves(&self, reference: &Value) -> bool {
+        let is_end =
+            |course: &Course, end| course.details.get(end).is_some_and(|known| is_same(known, reference));
+        self.open().any(|course| is_end(course, "source") || is_end(course, "target"))
+    }
+
     /// Whether nothing of it is left to be done: it has ended, and every move was brought to an end.
     #[must_use]
     pub fn is_over(&self) -> bool {

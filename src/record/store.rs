@@ -85,6 +85,12 @@ impl Store {
         self.names().into_iter().filter_map(|name| self.run(&name)).collect()
     }
 
+    /// The runs of this host that did not come to their end, and do not go on, either.
+    #[must_use]
+    pub fn undone(&self) -> Vec<Run> {
+        self.runs().into_iter().filter(|run| run.is_of_this_host() && !run.is_over() && !run.lives).collect()
+    }
+
     /// What the record of that name says.
     #[must_use]
     pub fn run(&self, name: &str) -> Option<Run> {

@@ -24,10 +24,13 @@ pub struct Where {
     pub pid: Option<i64>,
     /// Its monitors, the preferred one first; those of its command line if none are given.
     pub monitors: Vec<Address>,
+    /// Whether it is called as the caller says, and not as it calls itself.
+    pub as_named: bool,
 }
 
 impl Vm {
-    /// Take hold of a running QEMU. `name` is what errors call it unless its command line says `-name`.
+    /// Take hold of a running QEMU. `name` is what errors call it, unless its command line says `-name`
+    /// and that counts.
     ///
     /// # Errors
     /// `Attach` if there is no such process, it is no QEMU, or none of its monitors can be reached;
@@ -43,7 +46,7 @@ impl Vm {
         let own_name = attached.as_ref().and_then(|attached| {
             attached.args.get("name", "guest").or_else(|| attached.args.text("name").map(str::to_owned))
         });
-        let name = own_name.unwrap_or(name);
+        let name = own_name.filter(|_| !given.as_named).unwrap_or(name);
         let (attached, control) = match (attached, &given.monitors[..]) {
             (Some(attached), monitors) => {
                 let control = reach(&name, &attached, monitors).await?;

@@ -146,6 +146,13 @@ impl Control {
         matches!(self.to, Line::Machine(_))
     }
 
+    /// Wait until every event that was sent by now can be seen.
+    pub async fn catch_up(&self) {
+        if let Line::Machine(monitor) = &self.to {
+            monitor.catch_up().await;
+        }
+    }
+
     /// The address it is connected to.
     pub fn address(&self) -> Option<&Address> {
         match &self.to {

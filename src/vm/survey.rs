@@ -38,13 +38,15 @@ fn found(recorded: &[Guest]) -> Vec<Found> {
     for one in ours() {
         let pid = one.process.pid().as_raw_nonzero().get().unsigned_abs();
         let known = recorded.iter().find(|guest| guest.runs_as(pid, one.process.started));
-        let guest = known.cloned().unwrap_or_else(|| Guest {
-            name: one.process.args.get("name", "guest").unwrap_or_default(),
+        let own_name = one.process.args.get("name", "guest");
+        let mut guest = known.cloned().unwrap_or_else(|| Guest {
             pid: Some(pid),
             started: Some(one.process.started),
             monitor: one.monitor().to_string(),
             ..Guest::default()
         });
+        // A guest that was moved is known by the name that it has always had.
+        guest.name = own_name.unwrap_or(guest.name);
         all.push(Found { guest, holder: one.process.holder(&one.monitor()) });
     }
     for guest in recorded {

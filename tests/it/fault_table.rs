@@ -1,6 +1,8 @@
 //! The fault table of `live_patch`: at each of its steps, in each mode, the target is killed or hangs, or the disk of
 //! the record fills up. Afterwards the guest runs in exactly one QEMU, its memory whole, or its user is told that it cannot.
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::scene::{Scene, striker};
 use crate::test::{Test, new, newest};
 
@@ -66,8 +68,12 @@ fn struck(scene: &Scene, environment: &[(&str, &str)]) -> (String, i32) {
     (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap())
 }
 
-/// The guest as it is afterwards: the name of the QEMU that it runs in, if one does. It is whole there.
+/// The guest as it is afterwards: the name of the QEMU that it runs in, if one does. It is whole there. What had been made
+/// to hang goes on.
 pub fn whereabouts(scene: &Scene) -> Option<String> {
+    for pid in scene.alive() {
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::CONT).unwrap();
+    }
     let pids = scene.alive().join(", ");
     let look = format!(
         r#"let found = ();

@@ -40,4 +40,5 @@ mod report;
 mod successor;
 mod suite;
 mod suite_end;
+mod switch;
 mod tidy;

@@ -2,7 +2,8 @@
  * noted before it is taken.
  *
  * STRIKE_LINE: so many lines on record, or STRIKE_STEP: a step of that name. STRIKE_SIGNAL (9) is sent to the QEMU that the
- * record names STRIKE_VM, or to qhop itself; with STRIKE_FULL the record's disk is filled up instead. */
+ * record names STRIKE_VM, or to qhop itself, STRIKE_AFTER microseconds later; with STRIKE_FULL the record's disk is filled
+ * up instead. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 static long lines;
 static char step[64], name[64];
-static int armed, struck, whom, sign, full;
+static int armed, struck, whom, sign, full, after;
 
 static const char *given(const char *variable) {
     const char *text = getenv(variable);
@@ -26,14 +27,10 @@ __attribute__((constructor)) static void begin(void) {
     if (*given("STRIKE_VM")) snprintf(name, sizeof name, "\"vm\":{\"name\":\"%s\",\"pid\":", given("STRIKE_VM"));
     sign = *given("STRIKE_SIGNAL") ? atoi(given("STRIKE_SIGNAL")) : SIGKILL;
     full = *given("STRIKE_FULL") != 0;
+    after = atoi(given("STRIKE_AFTER"));
     armed = lines || *step;
     /* Not into the QEMUs. */
     unsetenv("LD_PRELOAD");
-}
-
-/* What was stopped goes on when qhop ends: the kernel hangs up (SIGHUP) on a stopped child of a process that ends. */
-__attribute__((destructor)) static void end(void) {
-    if (struck && sign == SIGSTOP && whom > 0) kill(whom, SIGCONT);
 }
 
 static void fill(char *path) {
@@ -46,9 +43,13 @@ static void fill(char *path) {
 
 static void strike(char *path) {
     struck = 1;
-    if (full) fill(path);
-    else if (!*name) kill(getpid(), sign);
-    else if (whom > 0) kill(whom, sign);
+    if (full) return fill(path);
+    int victim = *name ? whom : getpid();
+    /* Meanwhile qhop goes on. */
+    if (after && fork()) return;
+    if (after) usleep(after);
+    if (victim > 0) kill(victim, sign);
+    if (after) _exit(0);
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {

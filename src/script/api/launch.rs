@@ -148,12 +148,12 @@ fn address(text: &str, function: &str) -> Result<Address> {
 
 fn place(to: &Dynamic) -> Result<Where> {
     if let Ok(pid) = to.as_int() {
-        return Ok(Where { pid: Some(pid), monitors: Vec::new() });
+        return Ok(Where { pid: Some(pid), monitors: Vec::new(), as_named: false });
     }
     if let Ok(text) = to.as_immutable_string_ref() {
         return match text.parse() {
-            Ok(pid) => Ok(Where { pid: Some(pid), monitors: Vec::new() }),
-            Err(_) => Ok(Where { pid: None, monitors: vec![address(&text, "attach")?] }),
+            Ok(pid) => Ok(Where { pid: Some(pid), monitors: Vec::new(), as_named: false }),
+            Err(_) => Ok(Where { pid: None, monitors: vec![address(&text, "attach")?], as_named: false }),
         };
     }
     let Ok(map) = to.as_map_ref() else {
@@ -178,7 +178,7 @@ fn place(to: &Dynamic) -> Result<Where> {
             monitors.push(address(&text, "attach")?);
         }
     }
-    Ok(Where { pid, monitors })
+    Ok(Where { pid, monitors, as_named: false })
 }
 
 /// The options of `attach`.

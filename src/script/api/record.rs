@@ -80,6 +80,15 @@ pub mod api {
         Ok(to_dynamic(&super::described(&super::found(run)?)))
     }
 
+    /// The names of the runs that have left a move of the guest of a `Vm` undone.
+    #[rhai_fn(name = "_undone", return_raw, pure)]
+    pub fn undone(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<Array> {
+        Session::of(&ctx).pass(Effect::Read { path: "the records of all runs".to_owned() })?;
+        let reference = vm.reference();
+        let runs = Store::find().map(|store| store.undone()).unwrap_or_default();
+        Ok(runs.into_iter().filter(|run| run.moves(&reference)).map(|run| run.name.into()).collect())
+    }
+
     /// Take hold of a QEMU that a record speaks of: the very process, or a `Vm` that has ended if it has.
     ///
     /// ```rhai
@@ -96,8 +105,10 @@ pub mod api {
         }
         let effect = Effect::Attach { to: format!("`{}`, process {}", text("name"), guest["pid"]) };
         let monitors = text("monitor").parse::<Address>().ok().into_iter().collect();
-        let vm = session
-            .perform(effect, Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors }))?;
+        let vm = session.perform(
+            effect,
+            Vm::attach(text("name"), Where { pid: guest["pid"].as_i64(), monitors, as_named: true }),
+        )?;
         // What it was when the record was read, it may not be any more.
         if vm.reference()["started"] != guest["started"] {
             return Ok(Vm::departed(&text("name"), &text("qemu")));

@@ -264,6 +264,21 @@ pub mod api {
         vm.is_kept()
     }
 
+    /// Stop its process, so that it cannot begin to run a guest that it has not begun to run; `false` if that cannot be had. For
+    /// the standard library, which ends it then, or lets it go on by `_thaw`.
+    #[rhai_fn(name = "_freeze", return_raw, pure)]
+    pub fn freeze(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<bool> {
+        let effect = Effect::Process { vm: vm.name().to_owned(), verb: "freeze" };
+        Session::of(&ctx).perform(effect, async { Ok(vm.freeze().await) })
+    }
+
+    /// Let a process go on that `_freeze` has stopped.
+    #[rhai_fn(name = "_thaw", return_raw, pure)]
+    pub fn thaw(ctx: NativeCallContext, vm: &mut Vm) -> ScriptResult<()> {
+        Session::of(&ctx).pass(Effect::Process { vm: vm.name().to_owned(), verb: "thaw" })?;
+        Ok(vm.thaw()?)
+    }
+
     /// Whether the QEMU process still runs.
     ///
     /// ```rhai
