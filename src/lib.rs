@@ -30,7 +30,7 @@
 //! - [`onlooker`]: what is told of a run while it goes on; [`report`]: that as a page: `account` (what is kept of it),
 //!   `course` (one migration), `timeline` (its drawing), `page`, `progress` (a migration as a line).
 //! - [`progress`]: these lines on a terminal, while a script runs.
-//! - [`host`]: the commands of the machine; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
+//! - [`host`]: the commands of the machine; [`places`]: the user's directories; [`units`]: durations and sizes as text; [`error`]: what can go wrong.
 //!
 //! Beside the crate, and embedded in it: `stdlib/*.rhai`, the recipe verbs, and `scripts/*.rhai`, the
 //! shipped recipes.
@@ -51,6 +51,7 @@ pub mod manual;
 pub mod migration;
 pub mod monitor;
 pub mod onlooker;
+pub mod places;
 pub mod progress;
 pub mod qemu;
 pub mod record;

@@ -10,6 +10,7 @@ use rustix::process::geteuid;
 
 use super::process::cause;
 use crate::error::{Error, Result};
+use crate::places;
 
 /// How much of a log file is read back at most: the tail explains a failure, the rest is in the file.
 const TAIL_BYTES: u64 = 64 * 1024;
@@ -39,12 +40,9 @@ impl Drop for Directory {
 }
 
 impl Directory {
-    /// Make a new one under `$XDG_RUNTIME_DIR`, or the system's temporary directory if a socket's path would
-    /// be too long there.
+    /// Make a new one, see [`places::runtime`].
     pub fn create(name: &str) -> Result<Self> {
-        let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let base = base.filter(|base| base.is_absolute() && base.as_os_str().len() <= BASE_BYTES);
-        let base = base.unwrap_or_else(std::env::temp_dir);
+        let base = places::runtime(BASE_BYTES);
         let short: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{short}-"))

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Run;
 use super::steps::Steps;
 use crate::error::{Error, Result};
+use crate::places;
 use crate::qemu::attached::started;
 use crate::qemu::process::cause;
 
@@ -36,13 +37,6 @@ pub struct Held {
     _lock: File,
 }
 
-/// Where programs of the user's keep what is to outlast them: `$XDG_STATE_HOME`, or `~/.local/state`.
-#[must_use]
-pub fn state_directory() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
-}
-
 impl Store {
     /// The user's: `$XDG_STATE_HOME/qhop/runs`, or `~/.local/state/qhop/runs`.
     ///
@@ -50,7 +44,7 @@ impl Store {
     /// `Record` if neither variable is set.
     pub fn find() -> Result<Self> {
         let unset = || Error::Record { cause: "neither `XDG_STATE_HOME` nor `HOME` is set".to_owned() };
-        let state = state_directory().ok_or_else(unset)?;
+        let state = places::state().ok_or_else(unset)?;
         Ok(Self { directory: state.join("qhop/runs") })
     }
 

@@ -4,12 +4,12 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-use crate::record::store::state_directory;
+use crate::places;
 
 /// `$XDG_STATE_HOME/qhop/history`, or below `~/.local/state`; nothing where no such file can be had.
 #[must_use]
 pub fn file() -> Option<PathBuf> {
-    let directory = state_directory()?.join("qhop");
+    let directory = places::state()?.join("qhop");
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
     let path = directory.join("history");
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).ok()?;

@@ -278,3 +278,15 @@ fn a_reader_that_has_gone_ends_the_script_quietly() {
     assert_eq!(qhop.wait().unwrap().code(), Some(141));
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
+
+/// What a login has goes with it.
+#[test]
+fn a_qemu_can_be_found_again_after_a_logout() {
+    let test = Test::new().args(["eval", "launch(#{}).directory"]).env("XDG_RUNTIME_DIR", "/run/user/4711");
+    let place = if rustix::process::geteuid().is_root() {
+        "/run/qhop".to_owned()
+    } else {
+        format!("{}/state/qhop/run", test.directory().display())
+    };
+    test.stdout(&format!("{place}/qhop-[..]")).run();
+}
