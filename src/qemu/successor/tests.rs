@@ -281,6 +281,26 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
 }
 
 #[test]
+fn a_tap_is_known_by_the_name_that_qemu_made_up() {
+    let network = "hub 0\r\n \\ hub0port0: #net1: index=0,type=tap,ifname=tap1,script=no,downscript=no\r\n\
+                   n.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n \
+                   \\ n: index=0,type=tap,ifname=tap0,script=no,downscript=no\r\n";
+    let live = Facts { inventory: json!({ "network": network }), ..facts() };
+    let table = [
+        ("-netdev tap,id=n,script=no", "the interface `tap0` has one owner"),
+        ("-netdev tap,id=n,ifname=tap%d", "the interface `tap0` has one owner"),
+        ("-nic tap,queues=2", "the interface `tap1` has one owner"),
+    ];
+    for (line, cause) in table {
+        assert_eq!(refused(line, &live), [format!("{line}: {cause}")]);
+    }
+    let shared = "-netdev tap,id=n,queues=2";
+    assert_eq!(args(shared, &live), format!("{shared},ifname=tap0"));
+    assert_eq!(args(&format!("{shared},ifname=tap%d"), &live), format!("{shared},ifname=tap0"));
+    assert_eq!(refused(&format!("{shared} -nic tap,helper=/h"), &live), [""; 0]);
+}
+
+#[test]
 fn memory_stays_is_shared_or_becomes_private() {
     let keep = Facts { backing: [("m".into(), "/proc/1/fd/2".into())].into(), ..facts() };
     let mapped = "-object memory-backend-file,id=m,size=1G,share=on,mem-path=/proc/1/fd/2";
