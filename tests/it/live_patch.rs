@@ -208,6 +208,19 @@ fn what_was_plugged_in_later_comes_along() {
 }
 
 #[test]
+fn a_sandbox_forbids_no_rehearsal() {
+    recipe(
+        r#"
+        let sandbox = "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+        let outcome = live_patch(guest(older, `${shared_memory(128.MiB)} ${sandbox}`), #{ qemu: newer });
+        check(outcome, "shared");
+        assert(outcome.target.args.contains("-sandbox"), "it is there again");
+        "#,
+    )
+    .run();
+}
+
+#[test]
 fn a_rehearsal_by_precopy_gives_the_guest_back() {
     recipe(
         r#"

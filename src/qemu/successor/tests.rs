@@ -367,7 +367,8 @@ fn a_rehearsal_leaves_no_trace() {
     };
     assert_eq!(
         rehearsed(
-            "-M q35 -m 64 -chardev file,id=c,path=/t/console,append=on -serial chardev:c -D /t/log -pidfile /t/p -incoming defer"
+            "-M q35 -m 64 -chardev file,id=c,path=/t/console,append=on -serial chardev:c -D /t/log -pidfile /t/p \
+             -sandbox on,spawn=deny -incoming defer"
         ),
         "-M q35 -m 64 -chardev null,id=c -serial chardev:c -object memory-backend-file,id=pc.ram,size=67108864,mem-path=/v,share=off,\
          x-use-canonical-path-for-ramblock-id=off -machine memory-backend=pc.ram"
