@@ -21,6 +21,7 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod unplugged;
+mod usb;
 
 use std::collections::BTreeMap;
 

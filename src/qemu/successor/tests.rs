@@ -301,6 +301,26 @@ fn a_tap_is_known_by_the_name_that_qemu_made_up() {
 }
 
 #[test]
+fn a_usb_device_goes_into_its_port() {
+    let device = |id: &str, kind: &str| {
+        let properties = json!({ "parent_bus": "/machine/peripheral/x/x.0", "attached": true, "port": "" });
+        let defaults = json!([{ "name": "attached", "type": "bool" }, { "name": "port", "type": "str" }]);
+        json!({ "path": format!("/machine/peripheral/{id}"), "type": kind, "hotplugged": true, "properties": properties, "defaults": defaults })
+    };
+    let place = |id: &str, port: &str| json!({ "path": format!("/machine/peripheral/{id}"), "properties": { "port": port } });
+    let drive = json!({ "device": "", "inserted": { "node-name": "n" }, "qdev": "/machine/peripheral/s/s.0/legacy[0]" });
+    let inventory = json!({
+        "hotplugged": [device("s", "usb-storage"), device("h", "usb-hub")],
+        "devices": [place("s", "1.2"), place("h", "1")],
+        "query-block": [drive],
+    });
+    assert_eq!(
+        args("", &Facts { inventory, ..facts() }),
+        "-device usb-hub,id=h,bus=x.0,port=1 -device usb-storage,id=s,bus=x.0,port=1.2,drive=n"
+    );
+}
+
+#[test]
 fn memory_stays_is_shared_or_becomes_private() {
     let keep = Facts { backing: [("m".into(), "/proc/1/fd/2".into())].into(), ..facts() };
     let mapped = "-object memory-backend-file,id=m,size=1G,share=on,mem-path=/proc/1/fd/2";
