@@ -244,6 +244,20 @@ fn usb_devices_that_were_plugged_in_later_come_along() {
 }
 
 #[test]
+fn a_guest_keeps_its_generation() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB) + " -device vmgenid");
+        let guid = vm.qmp("query-vm-generation-id").guid;
+        let outcome = live_patch(vm, #{ qemu: newer });
+        check(outcome, "shared");
+        assert_eq(outcome.target.qmp("query-vm-generation-id").guid, guid);
+        "#,
+    )
+    .run();
+}
+
+#[test]
 fn a_rehearsal_by_precopy_gives_the_guest_back() {
     recipe(
         r#"

@@ -321,6 +321,15 @@ fn a_usb_device_goes_into_its_port() {
 }
 
 #[test]
+fn a_guest_keeps_its_generation() {
+    let device = json!({ "path": "/machine/peripheral-anon/device[0]", "type": "vmgenid", "properties": { "guid": "1-2" } });
+    let live = Facts { inventory: json!({ "devices": [device] }), ..facts() };
+    assert_eq!(args("-device vmgenid", &live), "-device vmgenid,guid=1-2");
+    assert_eq!(args("-device vmgenid,guid=auto", &live), "-device vmgenid,guid=1-2");
+    assert_eq!(args("-device vmgenid,guid=3-4", &live), "-device vmgenid,guid=3-4");
+}
+
+#[test]
 fn memory_stays_is_shared_or_becomes_private() {
     let keep = Facts { backing: [("m".into(), "/proc/1/fd/2".into())].into(), ..facts() };
     let mapped = "-object memory-backend-file,id=m,size=1G,share=on,mem-path=/proc/1/fd/2";
