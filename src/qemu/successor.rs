@@ -7,6 +7,7 @@ mod blocks;
 mod displays;
 mod draft;
 mod files;
+mod guid;
 mod hotplug;
 mod in_place;
 mod memory;
@@ -21,6 +22,7 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod unplugged;
+mod usb;
 
 use std::collections::BTreeMap;
 
@@ -187,6 +189,7 @@ const PARTS: &[Pass] = &[
     options::rewrite,
     unplugged::rewrite,
     hotplug::rewrite,
+    guid::rewrite,
     objects::rewrite,
     netdevs::rewrite,
     blocks::rewrite,

@@ -1,6 +1,6 @@
 //! `live_patch` with real QEMUs: every way that it chooses by itself, what it refuses, and what is left afterwards.
 
-use crate::test::{Test, lab, new, old};
+use crate::test::{Test, lab, new, newest, old};
 
 /// A recipe with the lab's two QEMUs as `old` and `new`, and a guest by name.
 fn recipe(text: &str) -> Test {
@@ -202,6 +202,56 @@ fn what_was_plugged_in_later_comes_along() {
         let outcome = live_patch(vm, #{ qemu: newer });
         check(outcome, "shared");
         assert_eq(inventory(outcome.target).devices.map(|device| device.id), ["later", "nic7"]);
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_sandbox_forbids_no_rehearsal() {
+    recipe(
+        r#"
+        let sandbox = "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+        let outcome = live_patch(guest(older, `${shared_memory(128.MiB)} ${sandbox}`), #{ qemu: newer });
+        check(outcome, "shared");
+        assert(outcome.target.args.contains("-sandbox"), "it is there again");
+        "#,
+    )
+    .run();
+}
+
+#[test]
+fn usb_devices_that_were_plugged_in_later_come_along() {
+    let newest = newest().unwrap_or_else(new);
+    recipe(&format!(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB) + " -device qemu-xhci,id=xhci -blockdev null-co,node-name=stick,size=1048576,read-zeroes=on");
+        vm.qmp("device_add", #{{ driver: "usb-hub", id: "hub", bus: "xhci.0", port: "1" }});
+        vm.qmp("device_add", #{{ driver: "usb-tablet", id: "tablet", bus: "xhci.0", port: "1.1" }});
+        vm.qmp("device_add", #{{ driver: "usb-kbd" }});
+        vm.qmp("device_add", #{{ driver: "usb-storage", id: "storage", drive: "stick" }});
+        let ports = |vm| {{ let lines = vm.hmp("info usb").split("\n"); lines.sort(); lines }};
+        let plugged = ports.call(vm);
+        for qemu in [newer, "{newest}"] {{
+            let outcome = live_patch(vm, #{{ qemu: qemu }});
+            check(outcome, "shared");
+            vm = outcome.target;
+            assert_eq(ports.call(vm), plugged);
+        }}
+        "#
+    ))
+    .run();
+}
+
+#[test]
+fn a_guest_keeps_its_generation() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB) + " -device vmgenid");
+        let guid = vm.qmp("query-vm-generation-id").guid;
+        let outcome = live_patch(vm, #{ qemu: newer });
+        check(outcome, "shared");
+        assert_eq(outcome.target.qmp("query-vm-generation-id").guid, guid);
         "#,
     )
     .run();

@@ -88,6 +88,11 @@ fn detail(device: &mut Value, line: &str) {
         && let Some((_, pci)) = line.split_once("pci id ")
     {
         device["pci"] = pci.split(' ').next().unwrap_or_default().into();
+    } else if line.starts_with("addr ")
+        && let Some((_, port)) = line.split_once(", port ")
+    {
+        // The property is empty for a device that took the next free one.
+        device["properties"]["port"] = port.split(',').next().unwrap_or_default().into();
     }
 }
 
@@ -142,13 +147,17 @@ mod tests {
           type PCIE
           dev: e1000e, id \"\"
             addr = 00.0
+        bus: xhci.0
+          dev: usb-kbd, id \"\"
+            port = \"\"
+            addr 0.1, port 2.1, speed 480, name QEMU USB Keyboard, attached
 ";
 
     #[test]
     fn devices_have_their_bus_and_typed_properties() {
         let tree = tree(TREE);
         let names: Vec<_> = tree.as_array().unwrap().iter().map(|device| &device["type"]).collect();
-        assert_eq!(names, ["hpet", "q35-pcihost", "virtio-net-pci", "pcie-root-port", "e1000e"]);
+        assert_eq!(names, ["hpet", "q35-pcihost", "virtio-net-pci", "pcie-root-port", "e1000e", "usb-kbd"]);
         assert_eq!(tree[0]["properties"], json!({ "timers": 3, "msi": false }));
         assert_eq!(tree[0]["bus"], "main-system-bus");
         assert_eq!(tree[1]["properties"], json!({ "MCFG": -1, "pci-hole64-size": 34_359_738_368_i64 }));
@@ -156,6 +165,7 @@ mod tests {
         assert_eq!(tree[2]["pci"], "1af4:1000");
         assert_eq!(tree[4]["on"], "rp");
         assert_eq!(tree[4]["properties"]["addr"], "00.0");
+        assert_eq!(tree[5]["properties"]["port"], "2.1");
     }
 
     #[test]

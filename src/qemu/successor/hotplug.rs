@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::draft::Draft;
 use super::objects::{ADDED, switch, word};
+use super::usb;
 use crate::qemu::arguments::Argument;
 use crate::qemu::command_line::escape;
 
@@ -17,7 +18,7 @@ pub(super) fn rewrite(draft: &mut Draft, mut list: Vec<Argument>) -> Vec<Argumen
     let mut pending: Vec<Device> = all
         .into_iter()
         .flatten()
-        .map(Device)
+        .map(|said| Device { said, port: usb::port(said, array("devices")) })
         .filter(|device| device.is_hotplugged() && !device.is_in(&list))
         .collect();
     let processors = draft.replies("query-hotpluggable-cpus");
@@ -29,7 +30,11 @@ pub(super) fn rewrite(draft: &mut Draft, mut list: Vec<Argument>) -> Vec<Argumen
             draft.refuse(&device.subject(), cause, "unplug it first, and plug it in again afterwards");
             continue;
         }
-        let argument = Argument::new("device", Some(&device.words(processors)));
+        let mut words = device.words(processors);
+        if let Some(drive) = usb::drive(device.said, draft.replies("query-block")) {
+            words += &format!(",drive={}", escape(drive));
+        }
+        let argument = Argument::new("device", Some(&words));
         draft.added(&argument, ADDED);
         list.push(argument);
     }
@@ -38,15 +43,19 @@ pub(super) fn rewrite(draft: &mut Draft, mut list: Vec<Argument>) -> Vec<Argumen
 
 /// A device of the inventory: `path`, `type`, `properties`, and, where known, `bus`, `hotplugged` and `defaults` (the reply
 /// to `device-list-properties`).
-struct Device<'a>(&'a Json);
+struct Device<'a> {
+    said: &'a Json,
+    /// The one of a USB bus that it is in.
+    port: Option<&'a str>,
+}
 
 impl<'a> Device<'a> {
     fn text(&self, key: &str) -> &'a str {
-        self.0.get(key).and_then(Json::as_str).unwrap_or_default()
+        self.said.get(key).and_then(Json::as_str).unwrap_or_default()
     }
 
     fn property(&self, name: &str) -> Option<&'a Json> {
-        self.0.get("properties")?.get(name)
+        self.said.get("properties")?.get(name)
     }
 
     fn id(&self) -> Option<&'a str> {
@@ -62,7 +71,7 @@ impl<'a> Device<'a> {
     }
 
     fn is_hotplugged(&self) -> bool {
-        let said = self.0.get("hotplugged").or_else(|| self.property("hotplugged"));
+        let said = self.said.get("hotplugged").or_else(|| self.property("hotplugged"));
         said.and_then(switch).unwrap_or(false)
     }
 
@@ -81,7 +90,9 @@ impl<'a> Device<'a> {
             && other.id().is_some_and(|id| {
                 self.text("bus").strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             });
-        path != self.text("path") && (below || by_name)
+        let behind_hub = self.bus() == other.bus()
+            && self.port.zip(other.port).is_some_and(|(port, hub)| usb::is_behind(port, hub));
+        path != self.text("path") && (below || by_name || behind_hub)
     }
 
     fn bus(&self) -> Option<&'a str> {
@@ -127,9 +138,12 @@ impl<'a> Device<'a> {
         if let Some(bus) = self.bus() {
             say("bus", bus);
         }
-        let properties = self.0.get("properties").and_then(Json::as_object);
+        let properties = self.said.get("properties").and_then(Json::as_object);
         if let Some(addr) = properties.and_then(address) {
             say("addr", &addr);
+        }
+        if let Some(port) = self.port {
+            say("port", port);
         }
         for (name, value) in properties.into_iter().flatten() {
             if self.counts(name, value) {
@@ -142,7 +156,11 @@ impl<'a> Device<'a> {
 
     /// Whether a property must be said: it is one that a user can set, and has not the value that it has by itself.
     fn counts(&self, name: &str, value: &Json) -> bool {
-        if NEVER.contains(&name) || name.starts_with("x-") || name.starts_with("legacy-") {
+        if NEVER.contains(&name)
+            || (name == "port" && self.port.is_some())
+            || name.starts_with("x-")
+            || name.starts_with("legacy-")
+        {
             return false;
         }
         let text = value.as_str();
@@ -153,14 +171,15 @@ impl<'a> Device<'a> {
         if word(value).is_none() || text.is_some_and(|text| text.starts_with("/machine/")) {
             return false;
         }
-        let Some(defaults) = self.0.get("defaults").and_then(Json::as_array) else {
+        let Some(defaults) = self.said.get("defaults").and_then(Json::as_array) else {
             return ALWAYS.contains(&name);
         };
         let known = defaults.iter().find(|known| known.get("name").and_then(Json::as_str) == Some(name));
         match known.map(|known| known.get("default-value")) {
             None => false,
             Some(Some(default)) => default != value,
-            Some(None) => value != &Json::from(-1),
+            // A switch that is an option has a default; `attached` of USB is a state.
+            Some(None) => !value.is_boolean() && value != &Json::from(-1),
         }
     }
 }
@@ -185,7 +204,9 @@ pub(super) fn places(properties: &Map<String, Json>) -> Vec<(&'static str, Strin
     });
     // A root port's slot is none of a bus.
     let others = others.filter(|(key, _)| *key != "slot" || properties.contains_key("memdev"));
-    address(properties).map(|addr| ("addr", addr)).into_iter().chain(others).collect()
+    let port = properties.get("port").and_then(Json::as_str).filter(|port| !port.is_empty());
+    let named = address(properties).map(|addr| ("addr", addr)).into_iter();
+    named.chain(port.map(|port| ("port", port.to_owned()))).chain(others).collect()
 }
 
 /// What is said in another way, follows from something else, or cannot be set.

@@ -2,8 +2,8 @@
 //!
 //! Pure.
 
-use super::Back;
 use super::draft::Draft;
+use super::{Back, unplugged};
 use crate::qemu::arguments::{Argument, Value};
 
 pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
@@ -126,18 +126,7 @@ fn user(draft: &mut Draft, argument: Argument, stacks: &mut Option<Vec<Stack>>, 
 fn other(draft: &mut Draft, argument: Argument) -> Argument {
     let Some(value) = argument.value() else { return argument };
     match value.get("type").unwrap_or_default().as_str() {
-        "tap" => {
-            let queues = value.get("queues").and_then(|queues| queues.parse::<u32>().ok()).unwrap_or(1);
-            // With `queues=2` the tap is a multi-queue one, and takes more readers.
-            if let Some(name) = value.get("ifname").filter(|_| queues < 2) {
-                draft.refuse(
-                    &argument.line(),
-                    &format!("the interface `{name}` has one owner"),
-                    "use a tap with `multi_queue` and `queues=2`, a bridge helper, or another interface for the target",
-                );
-            }
-            argument
-        }
+        "tap" => tap(draft, argument),
         "socket" if value.get("listen").is_some() => {
             refuse_bound(draft, &argument);
             argument
@@ -150,6 +139,44 @@ fn other(draft: &mut Draft, argument: Argument) -> Argument {
         }
         _ => argument,
     }
+}
+
+/// A tap has one reader; with `queues=2` it is a multi-queue one, and takes more.
+fn tap(draft: &mut Draft, argument: Argument) -> Argument {
+    let Some(mut value) = argument.value() else { return argument };
+    let queues = value.get("queues").and_then(|queues| queues.parse::<u32>().ok()).unwrap_or(1);
+    let written = value.get("ifname").filter(|name| !name.contains('%'));
+    // The target would get an interface of its own, which nothing connects.
+    let Some(name) = written.clone().or_else(|| made_up(draft, &value)) else { return argument };
+    if queues < 2 || (written.is_none() && value.get("id").is_none()) {
+        draft.refuse(
+            &argument.line(),
+            &format!("the interface `{name}` has one owner"),
+            "use a tap with `multi_queue` and `queues=2`, a bridge helper, or another interface for the target",
+        );
+        return argument;
+    }
+    if written.is_some() {
+        return argument;
+    }
+    value.set("ifname", &name);
+    let new = argument.with(&value);
+    draft.changed(&argument, Some(&new), "the source has the interface by this name", None);
+    new
+}
+
+/// The name of an interface that the command line does not know. A helper gives every QEMU its own, in the same bridge.
+fn made_up(draft: &Draft, value: &Value) -> Option<String> {
+    if ["helper", "fd", "fds"].iter().any(|key| value.get(key).is_some()) {
+        return None;
+    }
+    let network = draft.text_of_inventory("network")?;
+    let said = match value.get("id") {
+        Some(id) => unplugged::netdev(network, &id),
+        // QEMU has made up its id, too.
+        None => network.lines().find(|line| line.contains(": index=0,type=tap,ifname=")),
+    };
+    said?.trim().split(',').find_map(|field| field.strip_prefix("ifname=")).map(str::to_owned)
 }
 
 fn refuse_bound(draft: &mut Draft, argument: &Argument) {

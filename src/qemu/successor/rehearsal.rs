@@ -46,10 +46,11 @@ pub fn rehearsal_args(args: &[String], facts: &Facts) -> Vec<String> {
     Arguments::from_iter(list).words()
 }
 
-/// Without what writes a file, what reaches others who serve the guest, and what is said again below.
+/// Without what writes a file, what reaches others who serve the guest, and what is said again below; nor in a sandbox, which
+/// may forbid the `exec:` that the state comes by.
 fn silenced(argument: &Argument, needed: &[String]) -> Option<Argument> {
     match argument.name() {
-        "S" | "incoming" | "D" | "d" | "pidfile" | "trace" | "daemonize" | "plugin" => None,
+        "S" | "incoming" | "D" | "d" | "pidfile" | "trace" | "daemonize" | "plugin" | "sandbox" => None,
         "chardev" => Some(silent(argument, needed)),
         "serial" | "parallel" | "debugcon" | "monitor" | "virtioconsole" => {
             let text = argument.text().unwrap_or_default();

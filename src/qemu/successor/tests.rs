@@ -281,6 +281,55 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
 }
 
 #[test]
+fn a_tap_is_known_by_the_name_that_qemu_made_up() {
+    let network = "hub 0\r\n \\ hub0port0: #net1: index=0,type=tap,ifname=tap1,script=no,downscript=no\r\n\
+                   n.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n \
+                   \\ n: index=0,type=tap,ifname=tap0,script=no,downscript=no\r\n";
+    let live = Facts { inventory: json!({ "network": network }), ..facts() };
+    let table = [
+        ("-netdev tap,id=n,script=no", "the interface `tap0` has one owner"),
+        ("-netdev tap,id=n,ifname=tap%d", "the interface `tap0` has one owner"),
+        ("-nic tap,queues=2", "the interface `tap1` has one owner"),
+    ];
+    for (line, cause) in table {
+        assert_eq!(refused(line, &live), [format!("{line}: {cause}")]);
+    }
+    let shared = "-netdev tap,id=n,queues=2";
+    assert_eq!(args(shared, &live), format!("{shared},ifname=tap0"));
+    assert_eq!(args(&format!("{shared},ifname=tap%d"), &live), format!("{shared},ifname=tap0"));
+    assert_eq!(refused(&format!("{shared} -nic tap,helper=/h"), &live), [""; 0]);
+}
+
+#[test]
+fn a_usb_device_goes_into_its_port() {
+    let device = |id: &str, kind: &str| {
+        let properties = json!({ "parent_bus": "/machine/peripheral/x/x.0", "attached": true, "port": "" });
+        let defaults = json!([{ "name": "attached", "type": "bool" }, { "name": "port", "type": "str" }]);
+        json!({ "path": format!("/machine/peripheral/{id}"), "type": kind, "hotplugged": true, "properties": properties, "defaults": defaults })
+    };
+    let place = |id: &str, port: &str| json!({ "path": format!("/machine/peripheral/{id}"), "properties": { "port": port } });
+    let drive = json!({ "device": "", "inserted": { "node-name": "n" }, "qdev": "/machine/peripheral/s/s.0/legacy[0]" });
+    let inventory = json!({
+        "hotplugged": [device("s", "usb-storage"), device("h", "usb-hub")],
+        "devices": [place("s", "1.2"), place("h", "1")],
+        "query-block": [drive],
+    });
+    assert_eq!(
+        args("", &Facts { inventory, ..facts() }),
+        "-device usb-hub,id=h,bus=x.0,port=1 -device usb-storage,id=s,bus=x.0,port=1.2,drive=n"
+    );
+}
+
+#[test]
+fn a_guest_keeps_its_generation() {
+    let device = json!({ "path": "/machine/peripheral-anon/device[0]", "type": "vmgenid", "properties": { "guid": "1-2" } });
+    let live = Facts { inventory: json!({ "devices": [device] }), ..facts() };
+    assert_eq!(args("-device vmgenid", &live), "-device vmgenid,guid=1-2");
+    assert_eq!(args("-device vmgenid,guid=auto", &live), "-device vmgenid,guid=1-2");
+    assert_eq!(args("-device vmgenid,guid=3-4", &live), "-device vmgenid,guid=3-4");
+}
+
+#[test]
 fn memory_stays_is_shared_or_becomes_private() {
     let keep = Facts { backing: [("m".into(), "/proc/1/fd/2".into())].into(), ..facts() };
     let mapped = "-object memory-backend-file,id=m,size=1G,share=on,mem-path=/proc/1/fd/2";
@@ -347,7 +396,8 @@ fn a_rehearsal_leaves_no_trace() {
     };
     assert_eq!(
         rehearsed(
-            "-M q35 -m 64 -chardev file,id=c,path=/t/console,append=on -serial chardev:c -D /t/log -pidfile /t/p -incoming defer"
+            "-M q35 -m 64 -chardev file,id=c,path=/t/console,append=on -serial chardev:c -D /t/log -pidfile /t/p \
+             -sandbox on,spawn=deny -incoming defer"
         ),
         "-M q35 -m 64 -chardev null,id=c -serial chardev:c -object memory-backend-file,id=pc.ram,size=67108864,mem-path=/v,share=off,\
          x-use-canonical-path-for-ramblock-id=off -machine memory-backend=pc.ram"
