@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::{Finding, list, size, text, written};
+use crate::qemu::{backing, successor};
 
 /// One line of `info ramblock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,21 @@ pub fn nodes(source: &Value, target: &Value) -> Option<Finding> {
     ))
 }
 
+/// Whether a memory backend is that of such a device.
+pub(super) fn is_of(end: &Value, id: &str, such: impl Fn(&str) -> bool) -> bool {
+    list(&end["devices"]).iter().any(|device| {
+        let backend = text(&device["properties"], "memdev");
+        backend.trim_start_matches("/objects/") == id && such(text(device, "type"))
+    })
+}
+
+/// Whether a migration sends a memory backend: it does if it is a block with a name, which is so for all where no block
+/// is known.
+pub(super) fn is_sent(end: &Value, id: &str) -> bool {
+    let blocks = backing::blocks(text(end, "ramblocks"));
+    blocks.is_empty() || blocks.iter().any(|block| block.is_of(id))
+}
+
 fn sharing(source: &Value, target: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
     for ours in list(&source["query-memdev"]) {
@@ -178,7 +194,14 @@ fn sharing(source: &Value, target: &Value) -> Vec<Finding> {
         };
         let (Some(was), Some(is)) = (ours["share"].as_bool(), theirs["share"].as_bool()) else { continue };
         let id = written(&ours["id"]);
-        if was && !is {
+        if was && !is && is_of(source, &id, successor::keeps_its_file) {
+            findings.push(Finding::blocks(
+                "memory",
+                format!("memory backend `{id}` is shared at the source and private at the target"),
+                "the device keeps its data in that file, or shares it with others: what the guest writes would no longer get there",
+                "give the target the same shared backend",
+            ));
+        } else if was && !is {
             findings.push(Finding::note(
                 "memory",
                 format!("memory backend `{id}` is shared at the source and private at the target"),

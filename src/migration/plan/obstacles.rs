@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::agreement::offered;
-use super::{list, memory, speaks_qmp, text, version, written};
+use super::{Finding, list, memory, speaks_qmp, text, version, written};
 
 /// The two ends, and what no monitor says (see [`super::examine`]).
 pub(super) struct Pair<'a> {
@@ -52,6 +52,24 @@ impl Pair<'_> {
         self.facts["exec"].as_str().filter(|complaint| !complaint.is_empty()).map(str::to_owned)
     }
 
+    /// The memory of a `virtio-pmem` that the target has not: QEMU leaves it to its file, and sends none of it.
+    pub fn left_behind(&self) -> Vec<Finding> {
+        list(&self.source["query-memdev"])
+            .iter()
+            .map(|backend| text(backend, "id"))
+            .filter(|id| memory::is_of(self.source, id, |kind| kind.starts_with("virtio-pmem")))
+            .filter(|id| !memory::is_sent(self.source, id) && !self.same_memory(id))
+            .map(|id| {
+                Finding::blocks(
+                    "memory",
+                    format!("memory backend `{id}` of the target is not the source's memory"),
+                    "QEMU does not send the memory of a `virtio-pmem`: the guest finds another content there",
+                    "give both ends the same `memory-backend-file` with `share=on`",
+                )
+            })
+            .collect()
+    }
+
     /// Whether the target has mapped the very memory of a backend of the source.
     fn same_memory(&self, id: &str) -> bool {
         if let Some(same) = self.facts["same_memory"][id].as_bool() {
@@ -78,7 +96,7 @@ impl Pair<'_> {
         list(&self.source["query-memdev"])
             .iter()
             .map(|backend| text(backend, "id"))
-            .find(|id| self.same_memory(id))
+            .find(|id| memory::is_sent(self.source, id) && self.same_memory(id))
             .map(str::to_owned)
     }
 
