@@ -21,12 +21,18 @@ impl Block {
     /// Whether it is the memory of the backend with this id.
     #[must_use]
     pub fn is_of(&self, id: &str) -> bool {
-        // The block of a PCI device has its address before the name: `0000:00:01.0/m` of an `ivshmem-plain`.
-        let of_device = self.name.split_once('/').filter(|(device, _)| !device.is_empty());
-        let name = of_device.map_or(self.name.as_str(), |(_, name)| name);
-        // A path in place of the id: `x-use-canonical-path-for-ramblock-id`.
-        name == id || name.strip_prefix("/objects/") == Some(id)
+        is_of(&self.name, id)
     }
+}
+
+/// Whether a block of this name is the memory of the backend with this id.
+#[must_use]
+pub fn is_of(block: &str, id: &str) -> bool {
+    // The block of a PCI device has its address before the name: `0000:00:01.0/m` of an `ivshmem-plain`.
+    let of_device = block.split_once('/').filter(|(device, _)| !device.is_empty());
+    let name = of_device.map_or(block, |(_, name)| name);
+    // A path in place of the id: `x-use-canonical-path-for-ramblock-id`.
+    name == id || name.strip_prefix("/objects/") == Some(id)
 }
 
 /// The RAM blocks, in QEMU's order.

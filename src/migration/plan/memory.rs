@@ -13,6 +13,8 @@ use crate::qemu::{backing, successor};
 pub struct Block {
     /// As the stream names it.
     pub name: String,
+    /// Where it is among all blocks.
+    pub offset: u64,
     /// The size of its pages, as QEMU writes it: `4 KiB`.
     pub page: String,
     /// What the guest sees, in bytes.
@@ -32,6 +34,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         Some(Block {
             name: words[..unit - 1].join(" "),
             page: format!("{} {}", words[unit - 1], words[unit]),
+            offset: number(unit + 1)?,
             used: number(unit + 2)?,
             total: number(unit + 3)?,
         })
@@ -181,8 +184,8 @@ pub(super) fn is_of(end: &Value, id: &str, such: impl Fn(&str) -> bool) -> bool 
 /// Whether a migration sends a memory backend: it does if it is a block with a name, which is so for all where no block
 /// is known.
 pub(super) fn is_sent(end: &Value, id: &str) -> bool {
-    let blocks = backing::blocks(text(end, "ramblocks"));
-    blocks.is_empty() || blocks.iter().any(|block| block.is_of(id))
+    let blocks = blocks(text(end, "ramblocks"));
+    blocks.is_empty() || blocks.iter().any(|block| backing::is_of(&block.name, id))
 }
 
 fn sharing(source: &Value, target: &Value) -> Vec<Finding> {
