@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod devices;
 mod modes;
 
 /// Two ends that differ in nothing.
