@@ -107,6 +107,7 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     let devices = devices::devices(source, target);
     findings.extend(memory::memory(source, target, !devices.is_empty()));
     let other_nodes = findings.iter().any(|finding| ["cpu", "memory"].contains(&finding.subject.as_str()));
+    findings.extend(obstacles::Pair { source, target, facts }.left_behind());
     findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target));

@@ -13,15 +13,26 @@ pub struct Block {
     pub size: u64,
     /// Where it begins in the process. QEMU says so since 8.2.
     pub address: Option<u64>,
+    /// Whether it is shared, if the caller knows: `info ramblock` does not say.
+    pub share: Option<bool>,
 }
 
 impl Block {
     /// Whether it is the memory of the backend with this id.
     #[must_use]
     pub fn is_of(&self, id: &str) -> bool {
-        // A path in place of the id: `x-use-canonical-path-for-ramblock-id`.
-        self.name == id || self.name.strip_prefix("/objects/") == Some(id)
+        is_of(&self.name, id)
     }
+}
+
+/// Whether a block of this name is the memory of the backend with this id.
+#[must_use]
+pub fn is_of(block: &str, id: &str) -> bool {
+    // The block of a PCI device has its address before the name: `0000:00:01.0/m` of an `ivshmem-plain`.
+    let of_device = block.split_once('/').filter(|(device, _)| !device.is_empty());
+    let name = of_device.map_or(block, |(_, name)| name);
+    // A path in place of the id: `x-use-canonical-path-for-ramblock-id`.
+    name == id || name.strip_prefix("/objects/") == Some(id)
 }
 
 /// The RAM blocks, in QEMU's order.
@@ -36,7 +47,7 @@ pub fn blocks(info_ramblock: &str) -> Vec<Block> {
         let name = name.trim().to_owned();
         let mut numbers = numbers.split_whitespace().map(number);
         let size = numbers.nth(1)??;
-        Some(Block { name, size, address: numbers.nth(1).flatten() })
+        Some(Block { name, size, address: numbers.nth(1).flatten(), share: None })
     };
     info_ramblock.lines().filter_map(block).collect()
 }
@@ -93,7 +104,9 @@ pub fn mappings(maps: &str) -> Vec<Mapping> {
 /// # Errors
 /// Why that is not certain.
 pub fn locate(block: &Block, blocks: &[Block], mappings: &[Mapping]) -> Result<Mapping, String> {
-    let writable: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.mode.starts_with("rw")).collect();
+    let such =
+        |it: &&Mapping| it.mode.starts_with("rw") && block.share.is_none_or(|share| share == it.is_shared());
+    let writable: Vec<&Mapping> = mappings.iter().filter(such).collect();
     if let Some(start) = block.address {
         let end = start.saturating_add(block.size);
         let around = writable.iter().find(|it| it.range.start <= start && end <= it.range.end);
@@ -114,7 +127,8 @@ pub fn locate(block: &Block, blocks: &[Block], mappings: &[Mapping]) -> Result<M
         joined.collect::<Vec<_>>()
     };
     let mut found = if exact.is_empty() { joined() } else { exact };
-    let alike: Vec<&Block> = blocks.iter().filter(|other| other.size == block.size).collect();
+    let alike: Vec<&Block> =
+        blocks.iter().filter(|other| (other.size, other.share) == (block.size, block.share)).collect();
     let at = alike.iter().position(|other| *other == block).unwrap_or_default();
     match found.len() {
         0 => return Err(format!("the memory of `{}` is nowhere to be seen", block.name)),
@@ -154,7 +168,7 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
 ";
 
     fn block(name: &str, size: u64, address: Option<u64>) -> Block {
-        Block { name: name.to_owned(), size, address }
+        Block { name: name.to_owned(), size, address, share: None }
     }
 
     #[test]
@@ -169,6 +183,9 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     fn a_backend_is_its_id_or_its_path() {
         let blocks = blocks(NEW);
         assert!(blocks[0].is_of("r0") && blocks[1].is_of("r1") && !blocks[0].is_of("r1"));
+        let of = |name: &str, id: &str| block(name, 1, None).is_of(id);
+        assert!(of("0000:00:01.0/iv", "iv") && of("0000:00:01.0//objects/iv", "iv"));
+        assert!(!of("/rom@etc/acpi/tables", "tables") && !of("/rom@etc/acpi/tables", "acpi/tables"));
     }
 
     #[test]
@@ -203,6 +220,17 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
         );
         let file = [block("f", 256 << 20, None)];
         assert_eq!(locate(&file[0], &file, &maps).unwrap().inode, 13299);
+    }
+
+    #[test]
+    fn of_two_that_are_equally_large_one_may_be_shared() {
+        let maps = mappings(MAPS);
+        let of = |name: &str, share: bool| Block { share: Some(share), ..block(name, 256 << 20, None) };
+        let two = [of("a", true), of("b", false)];
+        assert_eq!(locate(&two[0], &two, &maps).unwrap().inode, 13299);
+        assert_eq!(locate(&two[1], &two, &maps).unwrap().inode, 0);
+        let both = [of("a", true), of("b", true)];
+        assert!(locate(&both[0], &both, &maps).is_err());
     }
 
     #[test]

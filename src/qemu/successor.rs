@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use memory::keeps_its_file;
 pub use rehearsal::rehearsal_args;
 
 use crate::qemu::arguments::{Argument, Arguments, descriptors};
@@ -58,6 +59,8 @@ pub struct Facts {
     pub memory: Memory,
     /// The files of `memory: "shared"`: backend → file.
     pub memory_paths: BTreeMap<String, String>,
+    /// Backends that the target would empty when it starts: it must not have the source's memory there.
+    pub emptied: Vec<String>,
     /// The machine's name for its RAM, from `query-machines`.
     pub default_ram_id: Option<String>,
     /// Where another process finds a shared backend's memory: backend → `/proc/PID/fd/N`, or what `vm.backing()`

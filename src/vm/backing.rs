@@ -25,6 +25,8 @@ pub struct Backend {
     pub mapping: std::result::Result<Mapping, String>,
     /// The file that another QEMU can map to have the same memory.
     pub path: Option<PathBuf>,
+    /// Whether a migration sends it: QEMU leaves a `virtio-pmem` to its file.
+    pub sent: bool,
 }
 
 impl Vm {
@@ -46,17 +48,26 @@ impl Vm {
             path: maps,
             cause: cause(&error),
         })?;
-        let (blocks, mappings) = (blocks(&listing), mappings(&maps));
+        let (mut blocks, mappings) = (blocks(&listing), mappings(&maps));
+        let backends: &[serde_json::Value] = backends.as_array().map_or(&[], Vec::as_slice);
+        for block in &mut blocks {
+            // What is nobody's backend is QEMU's own.
+            let owner =
+                backends.iter().find(|backend| backend["id"].as_str().is_some_and(|id| block.is_of(id)));
+            block.share = owner.map_or(Some(false), |backend| backend["share"].as_bool());
+        }
         let backend = |backend: &serde_json::Value| {
             let id = backend["id"].as_str().unwrap_or_default().to_owned();
-            let mapping = match blocks.iter().find(|block| block.is_of(&id)) {
+            let block = blocks.iter().find(|block| block.is_of(&id));
+            let mapping = match block {
                 Some(block) => locate(block, &blocks, &mappings),
                 None => Err(format!("`{id}` is no RAM block")),
             };
             let path = mapping.as_ref().ok().and_then(|mapping| file(pid, mapping));
-            Backend { id, size: backend["size"].as_u64().unwrap_or_default(), mapping, path }
+            let size = backend["size"].as_u64().unwrap_or_default();
+            Backend { id, size, mapping, path, sent: block.is_some() }
         };
-        Ok(backends.as_array().into_iter().flatten().map(backend).collect())
+        Ok(backends.iter().map(backend).collect())
     }
 
     /// A copy of a memory backend, made while the guest runs: what it writes meanwhile may be there or not.

@@ -224,3 +224,40 @@ fn a_guest_that_is_elsewhere_or_on_its_way() {
         )
         .run();
 }
+
+#[test]
+fn the_memory_of_a_device_may_be_more_than_the_guests() {
+    let recipe = format!(
+        r#"
+        fn judge(from, to, memory, device) {{
+            run("rm", ["-f", "main", "other"]);
+            let file = "-object memory-backend-file,id=other,size=64M,mem-path=other,share=on -device ";
+            let args = "-nodefaults -machine pc-q35-7.2,nvdimm=on -m 128,slots=2,maxmem=1G " + memory + file + device;
+            let source = launch(#{{ name: "source", qemu: from, guest: "heartbeat", args: args }});
+            run("sh", ["-c", "printf kept | dd of=other conv=notrunc status=none"]);
+            let plan = plan(source, #{{ qemu: to }});
+            let proof = rehearse(source, #{{ qemu: to }});
+            let mode = if plan.mode == "shared" {{ "shared" }} else {{ "other" }};
+            print(`${{mode}} ${{plan.modes.precopy.why}} (${{proof.how}}, ${{run("head", ["-c", "4", "other"]).stdout}})`);
+            source.kill();
+        }}
+        let older = {:?};
+        let newer = {:?};
+        let alone = "";
+        let mapped = "-object memory-backend-file,id=main,size=128M,mem-path=main,share=on -machine memory-backend=main ";
+        judge(older, newer, alone, "ivshmem-plain,memdev=other,master=on");
+        judge(newer, newer, mapped, "nvdimm,memdev=other");
+        judge(older, newer, alone, "virtio-pmem-pci,memdev=other");
+        judge(newer, newer, mapped, "virtio-mem-pci,memdev=other");
+        judge(older, older, mapped, "virtio-mem-pci,memdev=other");"#,
+        old(),
+        new(),
+    );
+    let both = "both ends map the same memory";
+    let fresh = "and what arrives would overwrite what the guest has written since";
+    let file = format!("other {both} (`other`), {fresh} (copy, kept)");
+    let all = format!("shared {both} (`main`), {fresh} (view, kept)");
+    let rest =
+        format!("other  (copy, kept)\nshared {both} (`main`), {fresh} (copy, kept)\nother  (copy, kept)");
+    Test::new().recipe(&recipe).stdout(&format!("{file}\n{all}\n{rest}")).run();
+}

@@ -196,15 +196,15 @@ fn what_was_plugged_in() {
         from: new(),
         to: new(),
         base: "",
-        source: "-machine pc-i440fx-7.2 -nodefaults -m 64,slots=2,maxmem=1G -smp 1,maxcpus=2",
+        source: "-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2",
         before: r#"source.qmp("device_add", #{ driver: "virtio-rng-pci", id: "r1", addr: "0x7" });
                 source.qmp("object-add", #{ "qom-type": "memory-backend-ram", id: "more", size: 134217728 });
                 source.qmp("device_add", #{ driver: "pc-dimm", id: "dimm", memdev: "more" });
                 source.qmp("device_add", #{ driver: "qemu64-x86_64-cpu", id: "cpu1", "socket-id": 0, "core-id": 1, "thread-id": 0 });"#,
         targets: &[
-            ("-machine pc-i440fx-7.2 -nodefaults -m 64,slots=2,maxmem=1G -smp 1,maxcpus=2", &["blocks cpu: the target lacks 1 of the source's processors, such as core-id=1,socket-id=0,thread-id=0", "blocks memory: the target has no memory block `more` (128M)", "blocks device r1: the target lacks `virtio-rng-pci,id=r1,bus=pci.0,addr=07.0`", "blocks device dimm: the target lacks `pc-dimm,id=dimm,addr=4294967296,slot=0`"]),
-            ("-machine pc-i440fx-7.2 -nodefaults -m 64,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=128M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &[]),
-            ("-machine pc-i440fx-7.2 -nodefaults -m 64,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=256M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &["blocks memory: memory block `more` has 128M at the source and 256M at the target", "blocks device dimm: `size` is `134217728` at the source and `268435456` at the target"]),
+            ("-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2", &["blocks cpu: the target lacks 1 of the source's processors, such as core-id=1,socket-id=0,thread-id=0", "blocks memory: the target has no memory block `more` (128M)", "blocks device r1: the target lacks `virtio-rng-pci,id=r1,bus=pci.0,addr=07.0`", "blocks device dimm: the target lacks `pc-dimm,id=dimm,addr=4294967296,slot=0`"]),
+            ("-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=128M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &[]),
+            ("-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=256M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &["blocks memory: memory block `more` has 128M at the source and 256M at the target", "blocks device dimm: `size` is `134217728` at the source and `268435456` at the target"]),
         ],
     }
     .run();

@@ -48,6 +48,8 @@ const OTHER_ADDRESS: &str =
 const SEE_TARGET: &str = "the target's stderr says why it ended";
 const USERFAULTFD: &str = "run the target as root or with `CAP_SYS_PTRACE`, set `vm.unprivileged_userfaultfd=1`, \
                            or give it access to `/dev/userfaultfd`; or another mode";
+const OTHER_CPUS: &str = "the state of a processor has another length: the number of vCPUs differs (`-smp`, `maxcpus`), or a bug of QEMU's";
+const SAME_CPUS: &str = "start the target with the source's `-smp`, `maxcpus` included";
 const CHOOSE_ONE: &str = "choose one of the two";
 const DEFER: &str = "start the target with `-incoming defer`, set it, then `migrate-incoming`";
 const BLOCKED: &str = "unplug or unmount it first (a different image format: convert it); `blocked-reasons` of `query-migrate` lists all";
@@ -170,12 +172,17 @@ pub(super) const MESSAGES: &[Row] = &[
     row(Root, "Length mismatch: {}: {} in != {}",
         "`{0:name}` is {1:size} on the source and {2:size} on the target",
         "same `-m`, memory backends, firmware and device properties as the source"),
+    row(Root, "footer for cpu", OTHER_CPUS, SAME_CPUS),
+    row(Root, "footer for apic", OTHER_CPUS, SAME_CPUS),
+    // The power management of a PC knows which processors are plugged in.
+    row(Root, "footer for {}/piix4_pm", OTHER_CPUS, SAME_CPUS),
+    row(Root, "footer for {}/ICH9LPC", OTHER_CPUS, SAME_CPUS),
     row(Root, "Missing section footer for {}",
-        "the state of `{0:name}` has another length: the number of vCPUs differs (`-smp`, `maxcpus`), or a bug of QEMU's",
-        "start the target with the source's `-smp`, `maxcpus` included"),
+        "the state of `{0:name}` has another length: another property or version of it, or a bug of QEMU's",
+        SAME_PROPERTIES),
     row(Root, "Mismatched section id in footer for {} -",
-        "the state of `{0:name}` has another length: the number of vCPUs differs (`-smp`, `maxcpus`), or a bug of QEMU's",
-        "start the target with the source's `-smp`, `maxcpus` included"),
+        "the state of `{0:name}` has another length: another property or version of it, or a bug of QEMU's",
+        SAME_PROPERTIES),
     row(Root, "Bad config data: i=0x10a read: {} device: {} cmask",
         "the PCIe error mask of {device} differs: QEMU 8.0 changed it (`x-pcie-err-unc-mask`)",
         "set `x-pcie-err-unc-mask` of the device alike on both ends, or a QEMU that keeps it off for older machine types"),

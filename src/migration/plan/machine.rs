@@ -33,7 +33,8 @@ const NOT_COMPARED: [&str; 22] = [
 ];
 
 /// Properties that count when the guest is reset.
-const AT_RESET: [&str; 5] = ["kernel", "initrd", "append", "firmware", "shim"];
+const AT_RESET: [&str; 7] =
+    ["kernel", "initrd", "append", "firmware", "shim", "fd-bootchk", "smbios-entry-point-type"];
 
 /// What differs between the two machines.
 #[must_use]

@@ -6,12 +6,15 @@
 use serde_json::Value;
 
 use super::{Finding, list, size, text, written};
+use crate::qemu::{backing, successor};
 
 /// One line of `info ramblock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// As the stream names it.
     pub name: String,
+    /// Where it is among all blocks.
+    pub offset: u64,
     /// The size of its pages, as QEMU writes it: `4 KiB`.
     pub page: String,
     /// What the guest sees, in bytes.
@@ -31,6 +34,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         Some(Block {
             name: words[..unit - 1].join(" "),
             page: format!("{} {}", words[unit - 1], words[unit]),
+            offset: number(unit + 1)?,
             used: number(unit + 2)?,
             total: number(unit + 3)?,
         })
@@ -169,6 +173,21 @@ pub fn nodes(source: &Value, target: &Value) -> Option<Finding> {
     ))
 }
 
+/// Whether a memory backend is that of such a device.
+pub(super) fn is_of(end: &Value, id: &str, such: impl Fn(&str) -> bool) -> bool {
+    list(&end["devices"]).iter().any(|device| {
+        let backend = text(&device["properties"], "memdev");
+        backend.trim_start_matches("/objects/") == id && such(text(device, "type"))
+    })
+}
+
+/// Whether a migration sends a memory backend: it does if it is a block with a name, which is so for all where no block
+/// is known.
+pub(super) fn is_sent(end: &Value, id: &str) -> bool {
+    let blocks = blocks(text(end, "ramblocks"));
+    blocks.is_empty() || blocks.iter().any(|block| backing::is_of(&block.name, id))
+}
+
 fn sharing(source: &Value, target: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
     for ours in list(&source["query-memdev"]) {
@@ -178,7 +197,14 @@ fn sharing(source: &Value, target: &Value) -> Vec<Finding> {
         };
         let (Some(was), Some(is)) = (ours["share"].as_bool(), theirs["share"].as_bool()) else { continue };
         let id = written(&ours["id"]);
-        if was && !is {
+        if was && !is && is_of(source, &id, successor::keeps_its_file) {
+            findings.push(Finding::blocks(
+                "memory",
+                format!("memory backend `{id}` is shared at the source and private at the target"),
+                "the device keeps its data in that file, or shares it with others: what the guest writes would no longer get there",
+                "give the target the same shared backend",
+            ));
+        } else if was && !is {
             findings.push(Finding::note(
                 "memory",
                 format!("memory backend `{id}` is shared at the source and private at the target"),

@@ -5,7 +5,8 @@
 use serde_json::Value;
 
 use super::agreement::offered;
-use super::{list, memory, speaks_qmp, text, version, written};
+use super::{Finding, list, memory, speaks_qmp, text, version, written};
+use crate::qemu::backing;
 
 /// The two ends, and what no monitor says (see [`super::examine`]).
 pub(super) struct Pair<'a> {
@@ -17,6 +18,10 @@ pub(super) struct Pair<'a> {
 impl Pair<'_> {
     /// Why a mode is not possible; `None` if it is.
     pub fn against(&self, mode: &str) -> Option<String> {
+        self.possible(mode).or_else(|| self.crashes(mode))
+    }
+
+    fn possible(&self, mode: &str) -> Option<String> {
         match mode {
             "cpr-exec" => self.against_cpr((10, 2)).or_else(|| self.against_exec()),
             "cpr-transfer" => self.against_cpr((10, 0)),
@@ -52,6 +57,24 @@ impl Pair<'_> {
         self.facts["exec"].as_str().filter(|complaint| !complaint.is_empty()).map(str::to_owned)
     }
 
+    /// The memory of a `virtio-pmem` that the target has not: QEMU leaves it to its file, and sends none of it.
+    pub fn left_behind(&self) -> Vec<Finding> {
+        list(&self.source["query-memdev"])
+            .iter()
+            .map(|backend| text(backend, "id"))
+            .filter(|id| memory::is_of(self.source, id, |kind| kind.starts_with("virtio-pmem")))
+            .filter(|id| !memory::is_sent(self.source, id) && !self.same_memory(id))
+            .map(|id| {
+                Finding::blocks(
+                    "memory",
+                    format!("memory backend `{id}` of the target is not the source's memory"),
+                    "QEMU does not send the memory of a `virtio-pmem`: the guest finds another content there",
+                    "give both ends the same `memory-backend-file` with `share=on`",
+                )
+            })
+            .collect()
+    }
+
     /// Whether the target has mapped the very memory of a backend of the source.
     fn same_memory(&self, id: &str) -> bool {
         if let Some(same) = self.facts["same_memory"][id].as_bool() {
@@ -78,8 +101,33 @@ impl Pair<'_> {
         list(&self.source["query-memdev"])
             .iter()
             .map(|backend| text(backend, "id"))
-            .find(|id| self.same_memory(id))
+            .find(|id| memory::is_sent(self.source, id) && self.same_memory(id))
             .map(str::to_owned)
+    }
+
+    /// QEMU's mistake: having seen that a running guest has written to a block, its TCG looks for the beginning of that block
+    /// at offset 0, and aborts if it does not lie within the block there. (Seen in 10.0 and 11.1, not in 7.2.)
+    fn crashes(&self, mode: &str) -> Option<String> {
+        let is_tcg = self.source["query-kvm"]["enabled"] == false;
+        let is_running = text(&self.source["query-status"], "status") == "running";
+        if !is_tcg || !is_running || version(self.source) < (8, 2) || mode.starts_with("cpr") {
+            return None;
+        }
+        let blocks = memory::blocks(text(self.source, "ramblocks"));
+        let first = blocks.iter().find(|block| block.offset == 0).map_or(0, |block| block.total);
+        // Memory that both ends map is not watched.
+        let is_backend = |block: &&memory::Block| {
+            list(&self.source["query-memdev"])
+                .iter()
+                .any(|backend| backing::is_of(&block.name, text(backend, "id")))
+        };
+        let watched = |block: &&memory::Block| mode != "shared" || !is_backend(block);
+        let larger = blocks.iter().filter(watched).find(|block| block.used > first)?;
+        Some(format!(
+            "QEMU {} aborts in it under TCG while a guest runs whose memory `{}` is larger than its first block: pause the guest, and it can be moved by `precopy`",
+            text(self.source, "version"),
+            larger.name
+        ))
     }
 
     fn lacks(&self, capability: &str) -> Option<String> {

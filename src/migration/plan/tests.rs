@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod devices;
 mod modes;
 
 /// Two ends that differ in nothing.
@@ -124,6 +125,27 @@ fn tcg_before_8_must_not_precopy() {
         said(&source, &other, &json!({ "mode": "precopy" })),
         ["risk mode: a precopy from QEMU 7.2.22 under TCG"]
     );
+}
+
+#[test]
+fn tcg_must_not_copy_a_block_that_is_larger_than_the_first() {
+    let (mut source, other) = (end(), target());
+    let mode = |source: &Value| examine(source, &other, &json!({})).1.chosen;
+    source["query-kvm"]["enabled"] = false.into();
+    source["ramblocks"] =
+        "d   4 KiB  0x0 0x4000000 0x4000000\npc.ram   4 KiB  0x4000000 0x8000000 0x8000000".into();
+    assert_eq!(mode(&source), None);
+    for (path, value) in [("/query-kvm/enabled", json!(true)), ("/version", json!("7.2.22"))] {
+        let mut other = source.clone();
+        *other.pointer_mut(path).unwrap() = value;
+        assert_eq!(mode(&other).as_deref(), Some("postcopy"), "{path}");
+    }
+    source["query-status"]["status"] = "paused".into();
+    assert_eq!(mode(&source).as_deref(), Some("precopy"));
+    source["query-status"]["status"] = "running".into();
+    source["ramblocks"] =
+        "pc.ram   4 KiB  0x0 0x8000000 0x8000000\nd   4 KiB  0x8000000 0x4000000 0x4000000".into();
+    assert_eq!(mode(&source).as_deref(), Some("postcopy"));
 }
 
 #[test]

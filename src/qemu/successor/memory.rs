@@ -9,9 +9,10 @@ use crate::qemu::command_line;
 
 pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
     let is_default = !list.iter().any(decides);
+    let kept = kept(&list);
     let mut list: Vec<Argument> = list
         .into_iter()
-        .map(|argument| if is_backend(&argument) { backend(draft, argument) } else { argument })
+        .map(|argument| if is_backend(&argument) { backend(draft, argument, &kept) } else { argument })
         .collect();
     if draft.facts.memory == Memory::Shared && is_default {
         list = default_ram(draft, list);
@@ -33,14 +34,34 @@ pub(super) fn decides(argument: &Argument) -> bool {
     (argument.name() == "machine" && says("memory-backend")) || (argument.name() == "numa" && says("memdev"))
 }
 
-fn backend(draft: &mut Draft, argument: Argument) -> Argument {
+/// Backends whose file is what they are there for: it outlives the guest, or others have it too.
+fn kept(list: &[Argument]) -> Vec<String> {
+    let of = |argument: &Argument| {
+        let value = argument.value().filter(|_| argument.name() == "device")?;
+        keeps_its_file(&value.get("driver")?).then(|| value.get("memdev"))?
+    };
+    list.iter().filter_map(of).collect()
+}
+
+/// Whether what is written to the memory of such a device must reach its file.
+#[must_use]
+pub fn keeps_its_file(driver: &str) -> bool {
+    ["nvdimm", "virtio-pmem", "ivshmem-plain"].iter().any(|kind| driver.starts_with(kind))
+}
+
+fn backend(draft: &mut Draft, argument: Argument, kept: &[String]) -> Argument {
     let Some(value) = argument.value() else { return argument };
     let Some(id) = value.get("id") else { return argument };
     let kind = value.get("qom-type").unwrap_or_default();
     // A file is not shared unless it says so; a memfd is unless it says not.
     let shared = value.is_on("share").unwrap_or(kind == "memory-backend-memfd");
     let persistent = value.is_on("pmem") == Some(true);
-    let (path, why) = match (draft.facts.memory, kind.as_str()) {
+    let memory = match draft.facts.memory {
+        _ if kept.contains(&id) => Memory::Keep,
+        _ if draft.facts.emptied.contains(&id) => Memory::Private,
+        memory => memory,
+    };
+    let (path, why) = match (memory, kind.as_str()) {
         (Memory::Handed, "memory-backend-memfd") => return argument,
         (Memory::Keep | Memory::Shared | Memory::Handed, "memory-backend-memfd" | "memory-backend-file")
             if shared =>

@@ -382,6 +382,24 @@ fn memory_stays_is_shared_or_becomes_private() {
 }
 
 #[test]
+fn a_file_that_outlives_the_guest_is_never_exchanged() {
+    let private = Facts { memory: Memory::Private, ..facts() };
+    for driver in ["nvdimm", "virtio-pmem-pci", "ivshmem-plain"] {
+        let line = format!(
+            "-object memory-backend-file,id=m,size=1G,mem-path=/x,share=on -device {driver},memdev=m"
+        );
+        assert_eq!(args(&line, &private), line);
+    }
+}
+
+#[test]
+fn a_target_never_has_the_memory_that_it_would_empty() {
+    let keep = Facts { emptied: vec!["m".into()], ..facts() };
+    let args = args("-object memory-backend-file,id=m,size=1G,mem-path=/x,share=on", &keep);
+    assert_eq!(args, "-object memory-backend-ram,id=m,size=1G,share=off");
+}
+
+#[test]
 fn a_rehearsal_leaves_no_trace() {
     let facts = Facts {
         directory: "/r".into(),

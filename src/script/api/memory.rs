@@ -50,7 +50,8 @@ pub mod api {
 
     /// What backs the guest's memory, by the id of the memory backend (QEMU's own name for memory that the command line
     /// did not ask for): `size` in bytes, `share`, `path` (the file that another QEMU can map to have the same
-    /// memory, or `()`), `unknown` (why it was not found in the process, or `()`).
+    /// memory, or `()`), `unknown` (why it was not found in the process, or `()`), `sent` (whether a migration sends it:
+    /// QEMU leaves a `virtio-pmem` to its file).
     ///
     /// ```rhai
     /// let vm = launch(#{ guest: "heartbeat", args: "-machine pc -m 64" });
@@ -86,6 +87,7 @@ fn described(backend: &Backend) -> Dynamic {
         ("size".into(), i64::try_from(backend.size).unwrap_or(i64::MAX).into()),
         ("share".into(), backend.mapping.as_ref().is_ok_and(Mapping::is_shared).into()),
         ("path".into(), text(path)),
+        ("sent".into(), backend.sent.into()),
         ("unknown".into(), text(backend.mapping.as_ref().err().cloned())),
     ])
     .into()

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::migration::plan::{Finding, written};
 
 /// What ties a device to the host; the guest does not see it.
-const HOST: [&str; 46] = [
+const HOST: [&str; 50] = [
     "account-failed",
     "account-invalid",
     "audiodev",
@@ -17,6 +17,7 @@ const HOST: [&str; 46] = [
     "chardev",
     "chassis",
     "cryptodev",
+    "debug",
     "display",
     "drive",
     "ebpf-rss-fds",
@@ -31,11 +32,14 @@ const HOST: [&str; 46] = [
     "ioeventfd",
     "iothread",
     "iothread-vq-mapping",
+    "max-bytes",
     "memdev",
     "monitor",
     "netdev",
     "pcap",
+    "period",
     "prealloc",
+    "request-merging",
     "rerror",
     "rng",
     "rootdir",
@@ -63,6 +67,9 @@ const ELSEWHERE: [&str; 5] = ["MCFG", "above-4g-mem-size", "below-4g-mem-size", 
 /// What counts when the guest is reset, or is only looked at then.
 const AT_RESET: [&str; 5] = ["acpi-index", "bootindex", "events", "loadparm", "romfile"];
 
+/// The geometry of a disk, which follows the size of its image unless it is given.
+const GUESSED: [&str; 3] = ["cyls", "heads", "secs"];
+
 /// What differs in the properties of one device.
 #[must_use]
 pub fn compare(subject: &str, ours: &Value, theirs: &Value) -> Vec<Finding> {
@@ -84,6 +91,10 @@ pub fn compare(subject: &str, ours: &Value, theirs: &Value) -> Vec<Finding> {
             let cause = "it is one of QEMU's own switches, by which a machine type keeps a device as it was";
             return Some(Finding::risk(subject, message, cause, &remedy));
         }
+        if GUESSED.contains(&name.as_str()) {
+            let cause = "QEMU guesses it from the size that the image has when the device is made; the guest has the old one until it is reset";
+            return Some(Finding::note(subject, message, cause, &remedy));
+        }
         let cause = "the guest has found the device so; the target refuses its state, or takes it without a word and the guest finds another device";
         Some(Finding::blocks(subject, message, cause, &remedy))
     };
@@ -102,6 +113,11 @@ fn same(name: &str, ours: &Value, theirs: &Value) -> bool {
             .map(|file| file.as_str().map(|path| path.rsplit('/').next()))
             .windows(2)
             .all(|two| two[0] == two[1]),
+        // 0 stands for the default, which QEMU fills in or not, by its version.
+        "logical_block_size" | "physical_block_size" => {
+            let said = [ours, theirs].map(|size| size.as_u64().filter(|size| *size > 0).unwrap_or(512));
+            said[0] == said[1]
+        }
         _ => false,
     }
 }

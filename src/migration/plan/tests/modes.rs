@@ -11,6 +11,8 @@ fn sharing(kind: &str) -> (Value, Value) {
     for end in [&mut source, &mut other] {
         end["query-memdev"] = json!([{ "id": "ram", "share": true }]);
         end["objects"] = json!([{ "id": "ram", "type": kind, "properties": {} }]);
+        end["ramblocks"] =
+            (text(end, "ramblocks").to_owned() + "\nram    4 KiB  0x8000000 0x1000 0x1000").into();
         let offered = ["x-ignore-shared", "postcopy-ram", "postcopy-preempt"];
         end["query-migrate-capabilities"] =
             offered.iter().map(|name| json!({ "capability": name, "state": false })).collect();
@@ -40,6 +42,25 @@ fn memory_that_both_map_is_neither_copied_nor_fetched() {
         "{}",
         modes.why
     );
+}
+
+#[test]
+fn the_memory_of_a_virtio_pmem_is_its_files() {
+    let (mut source, mut other) = sharing("memory-backend-file");
+    for end in [&mut source, &mut other] {
+        end["query-memdev"] = json!([{ "id": "pc.ram", "share": false }, { "id": "ram", "share": true }]);
+        let pmem =
+            json!({ "type": "virtio-pmem-pci", "id": "d", "properties": { "memdev": "/objects/ram" } });
+        end["devices"] = json!([pmem]);
+    }
+    // No block has its name.
+    for end in [&mut source, &mut other] {
+        end["ramblocks"] = super::end()["ramblocks"].clone();
+    }
+    let same = json!({ "same_memory": { "ram": true } });
+    assert_eq!(examine(&source, &other, &same).1.chosen.as_deref(), Some("postcopy"));
+    let lost = "blocks memory: memory backend `ram` of the target is not the source's memory";
+    assert_eq!(said(&source, &other, &json!({})), [lost]);
 }
 
 #[test]
@@ -122,4 +143,17 @@ fn the_process_is_kept_only_where_nothing_is_known_against_it() {
         let found = against(change, exec);
         assert_eq!((found.severity.word(), found.cause.as_str()), ("blocks", cause));
     }
+}
+
+#[test]
+fn a_file_that_a_device_is_there_for_must_stay_shared() {
+    let (mut source, mut other) = sharing("memory-backend-file");
+    other["query-memdev"][0]["share"] = false.into();
+    let message = "memory backend `ram` is shared at the source and private at the target";
+    assert_eq!(said(&source, &other, &json!({})), [format!("note memory: {message}")]);
+    for end in [&mut source, &mut other] {
+        let dimm = json!({ "type": "nvdimm", "id": "d", "properties": { "memdev": "/objects/ram" } });
+        end["devices"] = json!([dimm]);
+    }
+    assert_eq!(said(&source, &other, &json!({})), [format!("blocks memory: {message}")]);
 }
