@@ -118,14 +118,7 @@ impl Modes {
                 "rehearse it, as `live_patch` does; `mode: \"cpr-transfer\"` keeps the source until the target has the guest",
             ));
         }
-        if chosen == "precopy" && source["query-kvm"]["enabled"] == false && version(source).0 < 8 {
-            findings.push(Finding::risk(
-                "mode",
-                format!("a precopy from QEMU {} under TCG", text(source, "version")),
-                "before QEMU 8 it loses pages that the guest writes meanwhile, and the guest is corrupted",
-                "`mode: \"postcopy\"`, switched at once, or pause the guest first",
-            ));
-        }
+        findings.extend(lost_pages(chosen, source));
         findings
     }
 
@@ -145,6 +138,27 @@ impl Modes {
         };
         Value::Object(self.against.iter().map(entry).collect::<Map<_, _>>())
     }
+}
+
+/// What QEMU is known to lose under TCG of a guest that is busy writing its memory: a precopy from 7.2 in 13 of 42 moves, a
+/// postcopy from 11.1 in 6 of 20, neither from 10.0.
+fn lost_pages(chosen: &str, source: &Value) -> Option<Finding> {
+    if source["query-kvm"]["enabled"] != false {
+        return None;
+    }
+    let (since, remedy) = match (chosen, version(source).0) {
+        ("precopy", ..8) => {
+            ("before QEMU 8", "`mode: \"postcopy\"`, switched at once, or pause the guest first")
+        }
+        ("postcopy", 11..) => ("with QEMU 11.1", "`mode: \"precopy\"`, or pause the guest first"),
+        _ => return None,
+    };
+    Some(Finding::risk(
+        "mode",
+        format!("a {chosen} from QEMU {} under TCG", text(source, "version")),
+        &format!("{since} it loses pages that the guest writes meanwhile, and the guest is corrupted"),
+        remedy,
+    ))
 }
 
 /// Room for a second copy of the guest's memory.

@@ -114,7 +114,7 @@ fn a_newer_version_may_know_more_properties_and_emulate_more() {
 }
 
 #[test]
-fn tcg_before_8_must_not_precopy() {
+fn tcg_loses_pages_in_some_modes_of_some_versions() {
     let mut source = end();
     source["version"] = "7.2.22".into();
     source["query-kvm"]["enabled"] = false.into();
@@ -125,6 +125,17 @@ fn tcg_before_8_must_not_precopy() {
         said(&source, &other, &json!({ "mode": "precopy" })),
         ["risk mode: a precopy from QEMU 7.2.22 under TCG"]
     );
+    for end in [&mut source, &mut other] {
+        end["version"] = "11.1.3".into();
+    }
+    assert_eq!(
+        said(&source, &other, &json!({ "mode": "postcopy" })),
+        ["risk mode: a postcopy from QEMU 11.1.3 under TCG"]
+    );
+    for end in [&mut source, &mut other] {
+        end["query-kvm"]["enabled"] = true.into();
+    }
+    assert_eq!(said(&source, &other, &json!({ "mode": "postcopy" })), [""; 0]);
 }
 
 #[test]
