@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use process_wrap::tokio::{CommandWrap, CommandWrapper, ProcessSession};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -32,6 +32,8 @@ pub struct Process {
     pidfd: OwnedFd,
     ended: watch::Receiver<Option<String>>,
     kept: AtomicBool,
+    /// Whether it leads a process group of its own: that of a script has QEMU in it, too.
+    leads: bool,
     /// Whether it was stopped here, and not by somebody else.
     frozen: AtomicBool,
 }
@@ -65,7 +67,14 @@ impl Process {
             let status = child.wait().await;
             report.send_replace(Some(status.map_or_else(|_| "ended".to_owned(), describe)));
         });
-        Ok(Self { pid, pidfd, ended, kept: AtomicBool::new(false), frozen: AtomicBool::default() })
+        Ok(Self {
+            pid,
+            pidfd,
+            ended,
+            kept: AtomicBool::new(false),
+            leads: true,
+            frozen: AtomicBool::default(),
+        })
     }
 
     /// Hold a process that somebody else started. It is never killed on drop.
@@ -78,7 +87,7 @@ impl Process {
             while poll(&mut end, None) == Err(Errno::INTR) {}
             report.send_replace(Some("ended".to_owned()));
         });
-        Self { pid, pidfd, ended, kept: AtomicBool::new(true), frozen: AtomicBool::default() }
+        Self { pid, pidfd, ended, kept: AtomicBool::new(true), leads: false, frozen: AtomicBool::default() }
     }
 
     /// The process id.
@@ -105,7 +114,7 @@ impl Process {
     /// # Errors
     /// `Environment` if it is another user's.
     pub fn terminate(&self) -> Result<()> {
-        self.signal(Signal::TERM)
+        self.end_by(Signal::TERM)
     }
 
     /// End it at once (`SIGKILL`).
@@ -113,7 +122,7 @@ impl Process {
     /// # Errors
     /// `Environment` if it is another user's.
     pub fn kill(&self) -> Result<()> {
-        self.signal(Signal::KILL)
+        self.end_by(Signal::KILL)
     }
 
     /// Stop it (`SIGSTOP`), and wait until none of its threads runs any more.
@@ -160,6 +169,14 @@ impl Process {
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
+    }
+
+    fn end_by(&self, signal: Signal) -> Result<()> {
+        // As long as it is not known to have ended, nobody else can have its number.
+        if self.leads && self.ended().is_none() {
+            let _ = kill_process_group(self.pid, signal);
+        }
+        self.signal(signal)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

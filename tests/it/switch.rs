@@ -82,6 +82,20 @@ fn a_guest_that_happens_to_be_stopped_outlives_qhop() {
     assert_eq!(whereabouts(&scene).as_deref(), Some("source"));
 }
 
+#[test]
+fn a_qemu_that_is_the_child_of_a_script_goes_with_it() {
+    let script = format!("#!/bin/sh\n{} \"$@\"\n", crate::test::new());
+    let recipe = r#"
+        run("chmod", ["+x", "script"]);
+        let vm = launch(#{ name: "source", qemu: "./script", guest: "heartbeat" });
+        vm.wait_for_output("beat", 30.s);
+        vm.kill();
+        let left = launch(#{ name: "source", qemu: "./script", guest: "heartbeat" });"#;
+    let scene = Scene { test: Test::new().file("script", &script).recipe(recipe) };
+    assert!(scene.test.output().status.success());
+    assert!(scene.alive().is_empty(), "{:?}", scene.alive());
+}
+
 /// A target that is stopped for a look at it does nothing meanwhile, and what it has said before is known.
 #[test]
 fn a_qemu_is_frozen_and_thawed() {
