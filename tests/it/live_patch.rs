@@ -173,10 +173,13 @@ fn clients_find_the_guest_where_it_was() {
         fn vm_number() { let pid = run("sh", ["-c", "printf %s $$"]).stdout; parse_int(pid) % 10000 }
         let args = `${shared_memory(128.MiB)} -qmp unix:${place}/control,server=on,wait=off -pidfile ${place}/pid -D ${place}/log -netdev user,id=n0,hostfwd=tcp:127.0.0.1:${port}-:22 -device virtio-net-pci,netdev=n0`;
         let vm = guest(older, args);
+        let may = #{ control: 0o660, pid: 0o644 };
+        for name in may.keys() { set_file_access(`${place}/${name}`, #{ mode: may[name] }); }
         for round in 0..3 {
             let outcome = live_patch(vm, #{ qemu: newer });
             check(outcome, "shared");
             vm = outcome.target;
+            for name in may.keys() { assert_eq(file_access(`${place}/${name}`).mode, may[name]); }
             assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true, true]);
             let files = run("ls", ["-l", `/proc/${vm.pid}/fd`]).stdout.split("\n");
             assert(files.some(|file| file.ends_with(place + "/log")), "it goes on there");
