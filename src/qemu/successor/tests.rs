@@ -188,7 +188,7 @@ fn what_a_monitor_has_changed_wins() {
     let inventory = json!({
         "query-chardev": [
             { "label": "gdb", "filename": "disconnected:tcp:0.0.0.0:1234,server=on" },
-            { "label": "serial0", "filename": "tcp:127.0.0.1:45,server=on <-> 127.0.0.1:99" },
+            { "label": "serial0", "filename": "telnet:127.0.0.1:45,server=on <-> 127.0.0.1:99" },
         ],
         "query-vnc-servers": [{ "server": [{ "family": "ipv4", "host": "127.0.0.1", "service": "5907", "websocket": false }] }],
     });
@@ -203,7 +203,7 @@ fn what_a_monitor_has_changed_wins() {
         [
             r#"qmp display-update {"type":"vnc","addresses":[{"type":"inet","host":"127.0.0.1","port":"5907"}]}"#,
             "hmp gdbserver tcp:0.0.0.0:1234",
-            r#"qmp chardev-change {"id":"serial0","backend":{"type":"socket","data":{"addr":{"type":"inet","data":{"host":"127.0.0.1","port":"45"}},"server":true,"wait":false}}}"#,
+            r#"qmp chardev-change {"id":"serial0","backend":{"type":"socket","data":{"addr":{"type":"inet","data":{"host":"127.0.0.1","port":"45"}},"server":true,"wait":false,"telnet":true}}}"#,
             "rename /t/q /run/q",
         ]
     );
