@@ -261,6 +261,25 @@ fn a_guest_keeps_its_generation() {
 }
 
 #[test]
+fn a_console_that_leaves_the_terminal_says_where_it_is() {
+    recipe(
+        r#"
+        let vm = launch(#{ name: "guest", qemu: older, guest: "heartbeat", args: shared_memory(128.MiB) + " -serial mon:stdio" });
+        let outcome = live_patch(vm, #{ qemu: newer });
+        let console = outcome.addresses[0];
+        assert_eq([console.address, console.given_back], ["-serial mon:stdio", false]);
+        assert(console.note.contains(`${outcome.target.directory}/console`), console.note);
+        outcome.target.wait_for_output("beat", 30.s);
+        "#,
+    )
+    .stderr(
+        "note: `-serial mon:stdio` will not be given back: the terminal is the source's
+warning: `-serial mon:stdio` is not given back: it writes to `[..]/console`, and nobody can type there",
+    )
+    .run();
+}
+
+#[test]
 fn a_rehearsal_by_precopy_gives_the_guest_back() {
     recipe(
         r#"

@@ -169,6 +169,11 @@ fn an_address_is_given_back() {
         ("-nic user,hostfwd=tcp::1-:2", &["hmp hostfwd_add tcp::1-:2"]),
         ("-nic user,hostfwd=tcp::1-:2 -nic user", &["none"]),
         ("-chardev file,id=f,path=/x -serial file:y", &[]),
+        ("-nographic", &["none"]),
+        ("-nographic -nodefaults", &[]),
+        ("-nographic -serial null -monitor none", &[]),
+        ("-serial mon:stdio", &["none"]),
+        ("-chardev stdio,id=c -monitor stdio", &["none", "none"]),
     ];
     for (line, wanted) in table {
         assert_eq!(&backs(line, &facts()), wanted, "{line}");
