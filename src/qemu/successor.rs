@@ -19,6 +19,7 @@ mod options;
 mod private_directory;
 mod rehearsal;
 mod sockets;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod unplugged;
@@ -204,6 +205,7 @@ const BESIDE: &[Pass] = &[
     memory::rewrite,
     displays::rewrite,
     sockets::rewrite,
+    terminal::rewrite,
     files::rewrite,
     network::rewrite,
     private_directory::rewrite,

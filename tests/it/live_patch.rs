@@ -173,10 +173,13 @@ fn clients_find_the_guest_where_it_was() {
         fn vm_number() { let pid = run("sh", ["-c", "printf %s $$"]).stdout; parse_int(pid) % 10000 }
         let args = `${shared_memory(128.MiB)} -qmp unix:${place}/control,server=on,wait=off -pidfile ${place}/pid -D ${place}/log -netdev user,id=n0,hostfwd=tcp:127.0.0.1:${port}-:22 -device virtio-net-pci,netdev=n0`;
         let vm = guest(older, args);
+        let may = #{ control: 0o660, pid: 0o644 };
+        for name in may.keys() { set_file_access(`${place}/${name}`, #{ mode: may[name] }); }
         for round in 0..3 {
             let outcome = live_patch(vm, #{ qemu: newer });
             check(outcome, "shared");
             vm = outcome.target;
+            for name in may.keys() { assert_eq(file_access(`${place}/${name}`).mode, may[name]); }
             assert_eq(outcome.addresses.map(|address| address.given_back), [true, true, true, true]);
             let files = run("ls", ["-l", `/proc/${vm.pid}/fd`]).stdout.split("\n");
             assert(files.some(|file| file.ends_with(place + "/log")), "it goes on there");
@@ -253,6 +256,25 @@ fn a_guest_keeps_its_generation() {
         check(outcome, "shared");
         assert_eq(outcome.target.qmp("query-vm-generation-id").guid, guid);
         "#,
+    )
+    .run();
+}
+
+#[test]
+fn a_console_that_leaves_the_terminal_says_where_it_is() {
+    recipe(
+        r#"
+        let vm = launch(#{ name: "guest", qemu: older, guest: "heartbeat", args: shared_memory(128.MiB) + " -serial mon:stdio" });
+        let outcome = live_patch(vm, #{ qemu: newer });
+        let console = outcome.addresses[0];
+        assert_eq([console.address, console.given_back], ["-serial mon:stdio", false]);
+        assert(console.note.contains(`${outcome.target.directory}/console`), console.note);
+        outcome.target.wait_for_output("beat", 30.s);
+        "#,
+    )
+    .stderr(
+        "note: `-serial mon:stdio` will not be given back: the terminal is the source's
+warning: `-serial mon:stdio` is not given back: it writes to `[..]/console`, and nobody can type there",
     )
     .run();
 }

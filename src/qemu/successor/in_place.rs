@@ -6,7 +6,7 @@
 use super::Back;
 use super::draft::Draft;
 use super::options::is_ours;
-use super::sockets::{Flavour, Front, change, live_port};
+use super::sockets::{Front, change, live_port};
 use crate::qemu::arguments::{Argument, Value};
 use crate::qemu::command_line::{escape, machine_monitor};
 
@@ -46,8 +46,8 @@ fn moved_to_a_port(draft: &Draft, argument: &Argument, serials: usize) -> Option
         "serial" if text.trim_start_matches("mon:").starts_with("unix:") => format!("serial{}", serials - 1),
         _ => return None,
     };
-    let (host, port) = live_port(draft, &id)?;
-    Some(change(&Front { id, swap: true, flavour: Flavour::default() }, &host, &port))
+    let (host, port, flavour) = live_port(draft, &id)?;
+    Some(change(&Front { id, swap: true, flavour }, &host, &port))
 }
 
 /// An address that was given back after an earlier move is in its place from the start.
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_port_that_came_in_the_place_of_a_socket_comes_again() {
         let given = "-chardev socket,id=c,path=/d/c,server=on,wait=off -serial unix:/d/s,server=on,wait=off -serial null";
-        let live = |label: &str, port: u16| json!({ "label": label, "filename": format!("disconnected:tcp:127.0.0.1:{port},server=on") });
+        let live = |label: &str, port: u16| json!({ "label": label, "filename": format!("disconnected:telnet:127.0.0.1:{port},server=on") });
         let facts = Facts {
             directory: "/d".into(),
             in_place: true,
@@ -191,13 +191,15 @@ mod tests {
             .iter()
             .filter_map(|rewrite| match rewrite.back.as_ref()? {
                 Back::Qmp { arguments, .. } => Some(format!(
-                    "{} {}",
-                    arguments["id"], arguments["backend"]["data"]["addr"]["data"]["port"]
+                    "{} {} {}",
+                    arguments["id"],
+                    arguments["backend"]["data"]["addr"]["data"]["port"],
+                    arguments["backend"]["data"]["telnet"]
                 )),
                 _ => None,
             })
             .collect();
-        assert_eq!(backs, ["\"c\" \"1\"", "\"serial0\" \"2\""]);
+        assert_eq!(backs, ["\"c\" \"1\" true", "\"serial0\" \"2\" true"]);
     }
 
     #[test]

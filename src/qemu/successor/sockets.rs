@@ -91,7 +91,7 @@ fn chardev(draft: &mut Draft, argument: &Argument, swappable: &Swappable) -> Opt
         return Some(new);
     }
     let swap = swappable.0.contains(&id) && value.is_on("mux") != Some(true);
-    let flavour = Flavour::of(&value);
+    let flavour = FLAVOURS.into_iter().find(|key| value.is_on(key) == Some(true));
     let fresh = fresh(draft, &bound, &id);
     for key in INET_ONLY.iter().chain(&["host", "port", "abstract", "tight", "server", "wait"]) {
         value.remove(key);
@@ -134,8 +134,7 @@ fn compatible(draft: &mut Draft, argument: &Argument, label: Option<String>) -> 
         let (host, port) = address.rsplit_once(':').unwrap_or(("", &address));
         Bound::Port { host: host.to_owned(), port: port.to_owned() }
     };
-    let flavour =
-        Flavour { telnet: kind == "telnet", websocket: kind == "websocket", tn3270: kind == "tn3270" };
+    let flavour = FLAVOURS.into_iter().find(|flavour| *flavour == kind);
     let id = label.unwrap_or_default();
     let named = if id.is_empty() { argument.name().to_owned() } else { id.clone() };
     let fresh = fresh(draft, &bound, &named);
@@ -145,25 +144,13 @@ fn compatible(draft: &mut Draft, argument: &Argument, label: Option<String>) -> 
     Some(new)
 }
 
-/// What a socket has besides its address.
-#[derive(Default)]
-pub(super) struct Flavour {
-    telnet: bool,
-    websocket: bool,
-    tn3270: bool,
-}
-
-impl Flavour {
-    fn of(value: &Value) -> Self {
-        let is_on = |key| value.is_on(key) == Some(true);
-        Self { telnet: is_on("telnet"), websocket: is_on("websocket"), tn3270: is_on("tn3270") }
-    }
-}
+/// What a socket may speak besides plain bytes, as its key and as the word that an address begins with.
+const FLAVOURS: [&str; 3] = ["telnet", "websocket", "tn3270"];
 
 pub(super) struct Front {
     pub id: String,
     pub swap: bool,
-    pub flavour: Flavour,
+    pub flavour: Option<&'static str>,
 }
 
 fn give_back(draft: &mut Draft, from: &Argument, to: &Argument, bound: &Bound, fresh: String, front: &Front) {
@@ -183,11 +170,13 @@ fn give_back(draft: &mut Draft, from: &Argument, to: &Argument, bound: &Bound, f
             draft.noted(from, Some(to), PATH, Some(Back::None), &note);
         }
         (bound, live) => {
-            let (host, port) = match (live, bound) {
+            let (host, port, flavour) = match (live, bound) {
                 (Some(live), _) => live,
-                (None, Bound::Port { host, port }) => (host.clone(), port.clone()),
-                (None, _) => (String::new(), String::new()),
+                (None, Bound::Port { host, port }) => (host.clone(), port.clone(), None),
+                (None, _) => (String::new(), String::new(), None),
             };
+            // A monitor calls tn3270 `tcp`.
+            let front = &Front { id: front.id.clone(), swap: front.swap, flavour: front.flavour.or(flavour) };
             if !front.swap || port == "0" || port.is_empty() {
                 let note = format!("QEMU cannot be given a port later on: clients find it at `{fresh}`");
                 draft.noted(from, Some(to), PORT, Some(Back::None), &note);
@@ -207,30 +196,27 @@ pub(super) fn change(front: &Front, host: &str, port: &str) -> Back {
         "server": true,
         "wait": false,
     });
-    let Flavour { telnet, websocket, tn3270 } = front.flavour;
-    for (key, on) in [("telnet", telnet), ("websocket", websocket), ("tn3270", tn3270)] {
-        if on {
-            data[key] = true.into();
-        }
+    if let Some(flavour) = front.flavour {
+        data[flavour] = true.into();
     }
     let arguments = json!({ "id": front.id, "backend": { "type": "socket", "data": data } });
     Back::Qmp { command: "chardev-change".to_owned(), arguments }
 }
 
-/// The port where a character device listens now: one that was given back after an earlier move is not in the arguments,
+/// The host and port where a character device listens now, and its flavour: one that was given back after an earlier move is not in the arguments,
 /// nor is one that the system has chosen. `disconnected:tcp:127.0.0.1:4444,server=on`, `tcp:… <-> …`.
-pub(super) fn live_port(draft: &Draft, id: &str) -> Option<(String, String)> {
+pub(super) fn live_port(draft: &Draft, id: &str) -> Option<(String, String, Option<&'static str>)> {
     let label = |reply: &&serde_json::Value| reply.get("label").and_then(|label| label.as_str()) == Some(id);
     let reply = draft.replies("query-chardev").iter().find(label)?;
     let filename = reply.get("filename")?.as_str()?;
     let filename = filename.strip_prefix("disconnected:").unwrap_or(filename);
     let (kind, rest) = filename.split_once(':')?;
-    if !["tcp", "telnet", "websocket", "tn3270"].contains(&kind) || !rest.contains("server=on") {
+    if !(kind == "tcp" || FLAVOURS.contains(&kind)) || !rest.contains("server=on") {
         return None;
     }
     let address = rest.split([',', ' ']).next()?;
     let (host, port) = address.rsplit_once(':')?;
-    Some((host.to_owned(), port.to_owned()))
+    Some((host.to_owned(), port.to_owned(), FLAVOURS.into_iter().find(|flavour| *flavour == kind)))
 }
 
 fn fresh(draft: &mut Draft, bound: &Bound, name: &str) -> String {

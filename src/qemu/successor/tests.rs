@@ -169,6 +169,11 @@ fn an_address_is_given_back() {
         ("-nic user,hostfwd=tcp::1-:2", &["hmp hostfwd_add tcp::1-:2"]),
         ("-nic user,hostfwd=tcp::1-:2 -nic user", &["none"]),
         ("-chardev file,id=f,path=/x -serial file:y", &[]),
+        ("-nographic", &["none"]),
+        ("-nographic -nodefaults", &[]),
+        ("-nographic -serial null -monitor none", &[]),
+        ("-serial mon:stdio", &["none"]),
+        ("-chardev stdio,id=c -monitor stdio", &["none", "none"]),
     ];
     for (line, wanted) in table {
         assert_eq!(&backs(line, &facts()), wanted, "{line}");
@@ -188,7 +193,7 @@ fn what_a_monitor_has_changed_wins() {
     let inventory = json!({
         "query-chardev": [
             { "label": "gdb", "filename": "disconnected:tcp:0.0.0.0:1234,server=on" },
-            { "label": "serial0", "filename": "tcp:127.0.0.1:45,server=on <-> 127.0.0.1:99" },
+            { "label": "serial0", "filename": "telnet:127.0.0.1:45,server=on <-> 127.0.0.1:99" },
         ],
         "query-vnc-servers": [{ "server": [{ "family": "ipv4", "host": "127.0.0.1", "service": "5907", "websocket": false }] }],
     });
@@ -203,7 +208,7 @@ fn what_a_monitor_has_changed_wins() {
         [
             r#"qmp display-update {"type":"vnc","addresses":[{"type":"inet","host":"127.0.0.1","port":"5907"}]}"#,
             "hmp gdbserver tcp:0.0.0.0:1234",
-            r#"qmp chardev-change {"id":"serial0","backend":{"type":"socket","data":{"addr":{"type":"inet","data":{"host":"127.0.0.1","port":"45"}},"server":true,"wait":false}}}"#,
+            r#"qmp chardev-change {"id":"serial0","backend":{"type":"socket","data":{"addr":{"type":"inet","data":{"host":"127.0.0.1","port":"45"}},"server":true,"wait":false,"telnet":true}}}"#,
             "rename /t/q /run/q",
         ]
     );

@@ -1,10 +1,11 @@
 //! Files of the host, as far as moving a guest needs them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
+use rhai::Map;
 use rhai::plugin::*;
 
 use crate::error::{Error, Result};
@@ -84,6 +85,43 @@ pub mod api {
             _ => Err(error),
         });
         Ok(super::file("move", path, moved)?)
+    }
+
+    /// Who may use a file or socket: the numbers `uid`, `gid` and `mode`, for `set_file_access`.
+    ///
+    /// ```rhai
+    /// let path = private_directory("notes") + "/note";
+    /// write_file(path, "");
+    /// set_file_access(path, file_access(path) + #{ mode: 0o640 });
+    /// assert_eq(file_access(path).mode, 0o640);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn file_access(ctx: NativeCallContext, path: &str) -> ScriptResult<Map> {
+        Session::of(&ctx).pass(Effect::Read { path: path.to_owned() })?;
+        let found = super::file("read", path, fs::metadata(path))?;
+        Ok([("uid", found.uid()), ("gid", found.gid()), ("mode", found.mode() & 0o7777)]
+            .map(|(key, number)| (key.into(), i64::from(number).into()))
+            .into())
+    }
+
+    /// Let those use a file or socket who could use the one that `file_access` was asked of. A file that cannot have that
+    /// owner and group keeps its mode as well.
+    ///
+    /// ```rhai
+    /// let path = private_directory("notes") + "/note";
+    /// write_file(path, "");
+    /// set_file_access(path, file_access("/dev/null") + file_access(path));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn set_file_access(ctx: NativeCallContext, path: &str, access: Map) -> ScriptResult<()> {
+        Session::of(&ctx).pass(Effect::Write { path: path.to_owned() })?;
+        let number =
+            |key| access.get(key).and_then(|number: &Dynamic| u32::try_from(number.as_int().ok()?).ok());
+        let changed = chown(path, number("uid"), number("gid")).and_then(|()| match number("mode") {
+            Some(mode) => fs::set_permissions(path, Permissions::from_mode(mode)),
+            None => Ok(()),
+        });
+        Ok(super::file("hand over", path, changed)?)
     }
 }
 
