@@ -261,3 +261,67 @@ fn several_runs_are_told_apart() {
     let (said, code) = scene.says(&["recover", "nonsense"]);
     assert_eq!((said.lines().next(), code), (Some("error: there is no record of a run `nonsense`"), 2));
 }
+
+/// Whoever moved it now would be undone by the recovery, or the recovery by them.
+#[test]
+fn a_guest_in_the_middle_of_a_move_is_not_moved_again() {
+    let recipe = patching("shared_memory(128.MiB)", ", keep: true");
+    let whole = Scene::new(&recipe);
+    assert!(whole.run(None).status.success());
+    let line = |step: &str| whole.record().iter().position(|line| line["step"] == step).unwrap() + 1;
+    for (step, said) in
+        [("plan", "nothing of it had begun: `source` "), ("agree", "the guest is safe: `source`")]
+    {
+        let scene = Scene::new(&recipe);
+        scene.run(Some(line(step)));
+        let source = scene.record().into_iter().find(|line| line["vm"]["name"] == "source").unwrap();
+        let again = format!("live_patch(attach({}));", source["vm"]["pid"]);
+        let (refused, code) = scene.says(&["eval", &again]);
+        assert_eq!(code, 1, "{refused}");
+        assert!(refused.contains("a run that did not come to its end was moving it"), "{refused}");
+        let recovered = scene.recover();
+        assert!(recovered.contains(said), "{recovered}");
+        let (moved, code) = scene.says(&["eval", &again]);
+        assert_eq!(code, 0, "{moved}");
+        scene.one_guest_is_whole("running");
+    }
+}
+
+#[test]
+fn killed_together_with_the_target_of_a_guest_that_is_paused() {
+    let recipe = moving("precopy").replace("let target", "source.stop();\nlet target");
+    let whole = Scene::new(&recipe);
+    assert!(whole.run(None).status.success());
+    let at = whole.record().iter().position(|line| line["step"] == "migrate").unwrap() + 1;
+    let scene = Scene::new(&recipe);
+    scene.run(Some(at));
+    let target = scene.record().into_iter().find(|line| line["vm"]["name"] == "target").unwrap();
+    let pid = i32::try_from(target["vm"]["pid"].as_i64().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let said = scene.recover();
+    assert!(said.contains("the guest is safe: it is on `source`, stopped as it was"), "{said}");
+    scene.one_guest_is_whole("paused");
+}
+
+/// Somebody has moved it by hand meanwhile, and kept what it was in.
+#[test]
+fn a_guest_that_went_elsewhere_is_not_taken_back() {
+    let recipe = moving("shared");
+    let whole = Scene::new(&recipe);
+    assert!(whole.run(None).status.success());
+    let at = whole.record().iter().position(|line| line["step"] == "agree").unwrap() + 1;
+    let scene = Scene::new(&recipe);
+    scene.run(Some(at));
+    let source = scene.record().into_iter().find(|line| line["vm"]["name"] == "source").unwrap();
+    let elsewhere = format!(
+        r#"let source = attach({});
+        let target = successor(source, #{{ name: "elsewhere", keep: true }});
+        migrate(source, target, #{{ mode: "shared", keep_source: true }});"#,
+        source["vm"]["pid"]
+    );
+    let (said, code) = scene.says(&["--no-record", "eval", &elsewhere]);
+    assert_eq!(code, 0, "{said}");
+    let said = scene.recover();
+    assert!(said.contains("the guest went from `source` to another QEMU than `target`"), "{said}");
+    assert_eq!(crate::fault_table::whereabouts(&scene).as_deref(), Some("target"));
+}
