@@ -10,6 +10,7 @@ mod files;
 mod guid;
 mod hotplug;
 mod in_place;
+mod media;
 mod memory;
 mod netdevs;
 mod network;
@@ -197,6 +198,7 @@ const PARTS: &[Pass] = &[
     objects::rewrite,
     netdevs::rewrite,
     blocks::rewrite,
+    media::rewrite,
     nodes::rewrite,
 ];
 

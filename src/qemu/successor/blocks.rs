@@ -5,6 +5,7 @@
 use serde_json::Value as Json;
 
 use super::draft::Draft;
+use super::media;
 use crate::qemu::arguments::Argument;
 
 pub(super) fn rewrite(draft: &mut Draft, list: Vec<Argument>) -> Vec<Argument> {
@@ -57,11 +58,22 @@ fn drives_of(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argum
     let is_short =
         |argument: &Argument| short.contains(&argument.name()) || matches!(argument, Argument::Image(_));
     let written = |argument: &Argument| match argument.name() {
-        "drive" => argument.value()?.get("file"),
+        "drive" => {
+            let value = argument.value()?;
+            // One with an id may be empty at the start.
+            let is_empty = value.get("id").is_some() && !FILE.iter().any(|key| value.get(key).is_some());
+            value.get("file").or_else(|| is_empty.then(String::new))
+        }
         _ if is_short(argument) => argument.text().map(str::to_owned),
         _ => None,
     };
-    let files: Vec<String> = list.iter().filter_map(written).collect();
+    let elsewhere = |argument: &Argument| argument.value()?.get("file.filename");
+    let files: Vec<String> = list
+        .iter()
+        .flat_map(|argument| [written(argument), elsewhere(argument)])
+        .flatten()
+        .filter(|file| !file.is_empty())
+        .collect();
     let ids = list
         .iter()
         .filter(|argument| argument.name() == "drive")
@@ -73,7 +85,8 @@ fn drives_of(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argum
         !name.is_empty() && !named.iter().any(|known| known == name) && !files.contains(&file(drive))
     };
     let mut strangers: Vec<&Json> = live.iter().filter(is_stranger).collect();
-    list.into_iter()
+    let list = list
+        .into_iter()
         .map(|argument| {
             let Some(old) = written(&argument) else { return argument };
             let id = argument.value().filter(|_| argument.name() == "drive").and_then(|value| value.get("id"));
@@ -92,7 +105,9 @@ fn drives_of(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argum
                 }
             };
             let Some(drive) = drive else { return argument };
-            let Some(inserted) = drive.get("inserted") else { return emptied(draft, argument) };
+            let Some(inserted) = drive.get("inserted") else {
+                return if old.is_empty() { argument } else { emptied(draft, argument) };
+            };
             // What is not a plain file QEMU may spell in another way.
             if file(drive) == old || is_protocol(&old) {
                 return argument;
@@ -112,7 +127,23 @@ fn drives_of(draft: &mut Draft, list: Vec<Argument>, live: &[Json]) -> Vec<Argum
             draft.changed(&argument, Some(&new), "its image was replaced after the start", None);
             new
         })
-        .collect()
+        .collect();
+    put_in(draft, &strangers);
+    list
+}
+
+/// Where `-drive` has its image.
+const FILE: [&str; 3] = ["file", "file.driver", "file.filename"];
+
+/// Media in drives that have no option, or one without an id and a file.
+fn put_in(draft: &mut Draft, strangers: &[&Json]) {
+    for drive in strangers {
+        let file = file(drive);
+        if drive.get("removable") == Some(&Json::Bool(true)) && !file.is_empty() && !is_protocol(&file) {
+            let subject = format!("drive `{}`", text(drive, "device"));
+            draft.refuse(&subject, &format!("`{file}` was put in after the start"), media::TAKE_OUT);
+        }
+    }
 }
 
 fn emptied(draft: &mut Draft, argument: Argument) -> Argument {

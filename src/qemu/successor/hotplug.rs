@@ -32,7 +32,7 @@ pub(super) fn rewrite(draft: &mut Draft, mut list: Vec<Argument>) -> Vec<Argumen
         }
         let mut words = device.words(processors);
         if let Some(drive) = usb::drive(device.said, draft.replies("query-block")) {
-            words = format!("{words},drive={}", escape(drive));
+            words.extend([",drive=", &escape(drive)]);
         }
         let argument = Argument::new("device", Some(&words));
         draft.added(&argument, ADDED);

@@ -63,7 +63,8 @@ fn read_only(node: &Json) -> &'static str {
     if node.get("ro") == Some(&Json::Bool(true)) { "on" } else { "off" }
 }
 
-fn legacy(node: &Json, id: &str) -> String {
+/// `-drive` of a node, or of what is inserted in a drive.
+pub(super) fn legacy(node: &Json, id: &str) -> String {
     format!(
         "if=none,id={},file={},format={},readonly={}{}",
         escape(id),

@@ -326,6 +326,49 @@ fn a_usb_device_goes_into_its_port() {
 }
 
 #[test]
+fn a_medium_that_was_put_in_or_taken_out_is_there_or_not() {
+    let medium =
+        |node: &str, file: &str| json!({ "node-name": node, "file": file, "drv": "raw", "ro": true });
+    let drive = |name: &str, qdev: &str, inserted: Json| json!({ "device": name, "qdev": qdev, "removable": true, "inserted": inserted });
+    let empty = |qdev: &str| json!({ "device": "", "qdev": qdev, "removable": true });
+    let anonymous = "/machine/peripheral-anon/device[0]";
+    let put_in = "-drive if=none,id=qhop-c,file=/b,format=raw,readonly=on -device ide-cd,id=c,drive=qhop-c";
+    let table = [
+        (
+            drive("d", "c", medium("#1", "/b")),
+            "-drive if=none,id=d,media=cdrom -device ide-cd,id=c,drive=d",
+            "-drive if=none,id=d,media=cdrom,file=/b,format=raw -device ide-cd,id=c,drive=d",
+        ),
+        (drive("", "c", medium("#1", "/b")), "-device ide-cd,id=c", put_in),
+        (drive("", "c", medium("#1", "/b")), "-device ide-cd,id=c,drive=n", put_in),
+        (drive("", "c", medium("n", "/b")), "-device ide-cd,id=c,drive=n", "-device ide-cd,id=c,drive=n"),
+        (
+            drive("", anonymous, medium("#1", "/b")),
+            "-device ide-cd",
+            "-drive if=none,id=qhop-ide-cd,file=/b,format=raw,readonly=on -device ide-cd,drive=qhop-ide-cd",
+        ),
+        (empty("c"), "-device ide-cd,id=c,drive=n", "-device ide-cd,id=c"),
+        (empty("c"), "-device ide-cd,id=c", "-device ide-cd,id=c"),
+    ];
+    let devices = json!([{ "path": anonymous, "type": "ide-cd" }]);
+    let with = |drive: &Json| Facts {
+        inventory: json!({ "query-block": [drive], "devices": if drive["qdev"] == anonymous { devices.clone() } else { Json::Null } }),
+        ..facts()
+    };
+    for (drive, from, to) in table {
+        assert_eq!(args(from, &with(&drive)), to, "{drive}");
+    }
+    let unnamed = with(&drive("ide0-cd0", "/machine/unattached/device[9]", medium("#1", "/b")));
+    assert_eq!(
+        refused("-drive media=cdrom,if=ide", &unnamed),
+        ["drive `ide0-cd0`: `/b` was put in after the start"]
+    );
+    for known in ["-cdrom /b", "-drive file.filename=/b,media=cdrom"] {
+        assert_eq!(refused(known, &unnamed), [""; 0]);
+    }
+}
+
+#[test]
 fn a_guest_keeps_its_generation() {
     let device = json!({ "path": "/machine/peripheral-anon/device[0]", "type": "vmgenid", "properties": { "guid": "1-2" } });
     let live = Facts { inventory: json!({ "devices": [device] }), ..facts() };
