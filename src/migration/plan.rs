@@ -105,12 +105,13 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(machine::machine(source, target));
     findings.extend(processor::processor(source, target));
     let devices = devices::devices(source, target);
+    let other_devices = devices.iter().any(|finding| finding.severity == Severity::Blocks);
     findings.extend(memory::memory(source, target, !devices.is_empty()));
     let other_nodes = findings.iter().any(|finding| ["cpu", "memory"].contains(&finding.subject.as_str()));
     findings.extend(obstacles::Pair { source, target, facts }.left_behind());
     findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
-    findings.extend(images::images(source, target));
+    findings.extend(images::images(source, target, other_devices));
     findings.extend(agreement::agreement(source, target));
     findings.extend(clashes::clashes(source, target));
     findings.extend(vmstate::vmstate(source, &facts["vmstate"]));

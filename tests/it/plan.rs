@@ -164,6 +164,9 @@ fn other_disks() {
         before: "",
         targets: &[
             ("-drive if=none,id=d0,format=raw,file=b.img -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-drive if=none,id=other,format=raw,file=b.img -device virtio-blk-pci,id=b0,drive=other,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-blockdev raw,node-name=n,file.driver=file,file.filename=b.img -device virtio-blk-pci,id=b0,drive=n,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-drive if=none,id=d0,format=raw,file=./a.img -device virtio-blk-pci,id=b0,drive=d0,addr=5", &[]),
             ("-drive if=none,id=d0,format=raw,file=a.img,readonly=on -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: read-only is `off` at the source and `on` at the target"]),
             ("-drive if=none,id=d0,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: it is `a.img` at the source and `json:[..]` at the target"]),
             ("-drive if=none,id=d0,format=raw,file=a.img,cache=unsafe,aio=threads -device virtio-blk-pci,id=b0,drive=d0,addr=5", &[]),

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod devices;
+mod disks;
 mod modes;
 
 /// Two ends that differ in nothing.
