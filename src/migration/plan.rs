@@ -12,6 +12,7 @@ pub mod machine;
 pub mod memory;
 pub mod modes;
 mod obstacles;
+pub mod places;
 pub mod processor;
 pub mod readiness;
 pub mod table;
@@ -109,6 +110,7 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(memory::memory(source, target, !devices.is_empty()));
     let other_nodes = findings.iter().any(|finding| ["cpu", "memory"].contains(&finding.subject.as_str()));
     findings.extend(obstacles::Pair { source, target, facts }.left_behind());
+    findings.extend(places::places(source, target));
     findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target, other_devices));

@@ -4,6 +4,7 @@ use super::*;
 
 mod devices;
 mod disks;
+mod places;
 mod modes;
 
 /// Two ends that differ in nothing.
