@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod clashes;
 pub mod cpuid;
 pub mod devices;
+pub mod forgotten;
 pub mod images;
 pub mod machine;
 pub mod memory;
@@ -114,6 +115,7 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target, other_devices));
+    findings.extend(forgotten::forgotten(source, target));
     findings.extend(agreement::agreement(source, target));
     findings.extend(clashes::clashes(source, target));
     findings.extend(vmstate::vmstate(source, &facts["vmstate"]));

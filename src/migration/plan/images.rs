@@ -114,6 +114,7 @@ fn compare((ours, here): (&Value, &Value), (theirs, there): (&Value, &Value)) ->
         "the guest cannot write where it could, or can where it must not",
         format!("give the target `readonly={}`", written(&was["ro"])),
     );
+    findings.extend(limits(&subject, was, is));
     // Whether the cache is written back or through is the guest's own choice while it runs.
     if cache(&was["cache"]) != cache(&is["cache"]) {
         findings.push(Finding::note(
@@ -128,6 +129,18 @@ fn compare((ours, here): (&Value, &Value), (theirs, there): (&Value, &Value)) ->
         ));
     }
     findings
+}
+
+/// I/O throttling, as `block_set_io_throttle` sets it.
+fn limits(subject: &str, was: &Value, is: &Value) -> Option<Finding> {
+    let differs = |name: &&&str| !was[**name].is_null() && !is[**name].is_null() && was[**name] != is[**name];
+    let name = ["iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"].iter().find(differs)?;
+    Some(Finding::risk(
+        subject,
+        format!("its limit `{name}` is {} at the source and {} at the target", was[*name], is[*name]),
+        "it was set while the source ran; the guest gets more or less of the host's disks than it had",
+        "`block_set_io_throttle` at the target, after the move",
+    ))
 }
 
 fn image(inserted: &Value) -> &str {

@@ -4,8 +4,9 @@ use super::*;
 
 mod devices;
 mod disks;
-mod places;
+mod forgotten;
 mod modes;
+mod places;
 
 /// Two ends that differ in nothing.
 fn end() -> Value {
