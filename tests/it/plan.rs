@@ -90,6 +90,7 @@ fn other_memory() {
             ("-object memory-backend-ram,id=m0,size=64M -object memory-backend-ram,id=m1,size=64M -m 128,slots=2,maxmem=2G -numa node,cpus=0,memdev=m0 -numa node,cpus=1,memdev=m1", &["blocks memory: memory can grow to 1G at the source and 2G at the target"]),
             ("-object memory-backend-ram,id=m0,size=64M -object memory-backend-ram,id=m1,size=64M -m 128 -numa node,cpus=0,memdev=m0 -numa node,cpus=1,memdev=m1", &["blocks memory: memory slots: 2 at the source and 0 at the target", "blocks memory: memory can grow to 1G at the source and 128M at the target"]),
             ("-object memory-backend-ram,id=m0,size=64M -object memory-backend-ram,id=m1,size=64M -m 128,slots=2,maxmem=1G -numa node,cpus=0-1,memdev=m0 -numa node,memdev=m1", &["risk memory: the NUMA nodes differ: `node 0 cpus: 0` at the source, not so at the target"]),
+            ("-object memory-backend-ram,id=m0,size=64M -object memory-backend-ram,id=m1,size=64M -m 128,slots=2,maxmem=1G -numa node,cpus=0,memdev=m1 -numa node,cpus=1,memdev=m0", &["blocks memory: node 0 is backed by `m0` at the source and by `m1` at the target", "blocks memory: node 1 is backed by `m1` at the source and by `m0` at the target"]),
             ("-object memory-backend-ram,id=m0,size=32M -object memory-backend-ram,id=m1,size=96M -m 128,slots=2,maxmem=1G -numa node,cpus=0,memdev=m0 -numa node,cpus=1,memdev=m1", &["blocks memory: memory block `m0` has 64M at the source and 32M at the target", "blocks memory: memory block `m1` has 64M at the source and 96M at the target"]),
             ("-object memory-backend-ram,id=m0,size=128M -object memory-backend-ram,id=m1,size=128M -m 256,slots=2,maxmem=1G -numa node,cpus=0,memdev=m0 -numa node,cpus=1,memdev=m1", &["blocks memory: the guest has memory of 128M at the source and 256M at the target"]),
             ("-object memory-backend-ram,id=m0,size=64M -object memory-backend-ram,id=other,size=64M -m 128,slots=2,maxmem=1G -numa node,cpus=0,memdev=m0 -numa node,cpus=1,memdev=other", &["blocks memory: the target has no memory block `m1` (64M)"]),
@@ -164,6 +165,9 @@ fn other_disks() {
         before: "",
         targets: &[
             ("-drive if=none,id=d0,format=raw,file=b.img -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-drive if=none,id=other,format=raw,file=b.img -device virtio-blk-pci,id=b0,drive=other,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-blockdev raw,node-name=n,file.driver=file,file.filename=b.img -device virtio-blk-pci,id=b0,drive=n,addr=5", &["blocks disk d0: it is `a.img` at the source and `b.img` at the target"]),
+            ("-drive if=none,id=d0,format=raw,file=./a.img -device virtio-blk-pci,id=b0,drive=d0,addr=5", &[]),
             ("-drive if=none,id=d0,format=raw,file=a.img,readonly=on -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: read-only is `off` at the source and `on` at the target"]),
             ("-drive if=none,id=d0,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,id=b0,drive=d0,addr=5", &["blocks disk d0: it is `a.img` at the source and `json:[..]` at the target"]),
             ("-drive if=none,id=d0,format=raw,file=a.img,cache=unsafe,aio=threads -device virtio-blk-pci,id=b0,drive=d0,addr=5", &[]),
@@ -206,6 +210,23 @@ fn what_was_plugged_in() {
             ("-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=128M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &[]),
             ("-machine pc-i440fx-7.2 -nodefaults -m 128,slots=2,maxmem=1G -smp 1,maxcpus=2 -device virtio-rng-pci,id=r1,addr=7 -object memory-backend-ram,id=more,size=256M -device pc-dimm,id=dimm,memdev=more -device qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0", &["blocks memory: memory block `more` has 128M at the source and 256M at the target", "blocks device dimm: `size` is `134217728` at the source and `268435456` at the target"]),
         ],
+    }
+    .run();
+}
+
+#[test]
+fn what_was_told_while_it_ran() {
+    let args = "-drive if=none,id=d0,format=raw,file=a.img -device virtio-blk-pci,id=b0,drive=d0";
+    Group {
+        from: new(),
+        to: new(),
+        base: "-machine pc-q35-7.2 -nodefaults -m 64",
+        source: args,
+        before: r#"source.qmp("block-dirty-bitmap-add", #{ node: "d0", name: "backup" });
+                source.qmp("block_set_io_throttle", #{ device: "d0", bps: 0, bps_rd: 0, bps_wr: 0, iops: 9, iops_rd: 0, iops_wr: 0 });
+                source.qmp("object-add", #{ "qom-type": "secret", id: "secret", data: "x" });
+                source.qmp("chardev-add", #{ id: "extra", backend: #{ type: "null", data: #{} } });"#,
+        targets: &[(args, &["risk disk d0: its limit `iops` is 9 at the source and 0 at the target", "risk bitmap backup: it is in the memory of the source, on node `#block[..]`", "risk object secret: the target has no such `secret`", "risk chardev extra: the target has no such character device"])],
     }
     .run();
 }

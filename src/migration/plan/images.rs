@@ -4,41 +4,65 @@
 
 use serde_json::Value;
 
-use super::{Finding, list, text, written};
+use super::{Finding, list, speaks_qmp, text, written};
 use crate::qemu::arguments::Arguments;
 
-/// What differs in the disks, and what the target cannot take over.
+/// What differs in the disks, and what the target cannot take over. With `devices`, devices differ, which have disks of
+/// their own: those are not named again.
 #[must_use]
-pub fn images(source: &Value, target: &Value) -> Vec<Finding> {
+pub fn images(source: &Value, target: &Value, devices: bool) -> Vec<Finding> {
     let mut findings = jobs(source);
     findings.extend(locking(source));
-    for ours in list(&source["query-block"]) {
-        let theirs = list(&target["query-block"]).iter().find(|other| same_slot(ours, other));
-        if let Some(theirs) = theirs {
-            findings.extend(compare(ours, theirs));
-        }
+    let mut free: Vec<&Value> = list(&target["query-block"]).iter().collect();
+    let mut waiting: Vec<&Value> = list(&source["query-block"]).iter().collect();
+    // The surest first: by the id of the device that it is behind, then by the name of the drive, then by that device's
+    // place among those without an id.
+    let steps: [fn(&Value) -> &str; 3] = [named_device, |disk| text(disk, "device"), device];
+    for step in steps {
+        waiting.retain(|ours| {
+            let key = step(ours);
+            let at = free.iter().position(|other| !key.is_empty() && step(other) == key);
+            if let Some(at) = at {
+                let (here, there) = (&source["cwd"], &target["cwd"]);
+                findings.extend(compare((ours, here), (free.remove(at), there)));
+            }
+            at.is_none()
+        });
     }
+    let looked_at = !devices && speaks_qmp(source) && speaks_qmp(target);
+    let lost = |ours: &&&Value| looked_at && !device(ours).is_empty() && !ours["inserted"].is_null();
+    findings.extend(waiting.iter().filter(lost).map(|ours| {
+        Finding::blocks(
+            &subject(ours),
+            format!("the target has no disk in the place of `{}`", image(&ours["inserted"])),
+            "a migration does not move images: the guest finds another disk than it had",
+            "give the target the image that the source has now, behind the same device",
+        )
+    }));
     findings
 }
 
-/// By the device that it is behind, or by the name of the drive.
-fn same_slot(a: &Value, b: &Value) -> bool {
-    let key = |end: &Value| match (text(end, "device"), text(end, "qdev")) {
-        ("", qdev) => qdev.trim_end_matches("/virtio-backend").to_owned(),
-        (device, _) => device.to_owned(),
-    };
-    key(a) == key(b) && !key(a).is_empty()
+/// The device that a disk is behind.
+fn device(disk: &Value) -> &str {
+    text(disk, "qdev").trim_end_matches("/virtio-backend")
 }
 
-fn compare(ours: &Value, theirs: &Value) -> Vec<Finding> {
-    let name = match text(ours, "device") {
-        "" => text(ours, "qdev"),
-        device => device,
+fn named_device(disk: &Value) -> &str {
+    let device = device(disk);
+    if device.starts_with("/machine/") && !device.starts_with("/machine/peripheral/") { "" } else { device }
+}
+
+fn subject(disk: &Value) -> String {
+    let name = match text(disk, "device") {
+        "" => device(disk),
+        drive => drive,
     };
-    let subject = format!(
-        "disk {}",
-        name.trim_start_matches("/machine/peripheral/").trim_end_matches("/virtio-backend")
-    );
+    format!("disk {}", name.trim_start_matches("/machine/peripheral/"))
+}
+
+/// Two disks, each with the directory from which its end takes relative paths.
+fn compare((ours, here): (&Value, &Value), (theirs, there): (&Value, &Value)) -> Vec<Finding> {
+    let subject = subject(ours);
     let (was, is) = (&ours["inserted"], &theirs["inserted"]);
     let mut findings = Vec::new();
     if was.is_null() != is.is_null() {
@@ -52,7 +76,9 @@ fn compare(ours: &Value, theirs: &Value) -> Vec<Finding> {
         return findings;
     }
     let (ours, theirs) = (image(was), image(is));
-    if ours != theirs {
+    let both_known = here.is_string() && there.is_string();
+    let place = |path: &str, cwd: &Value| plain(path, cwd.as_str().filter(|_| both_known));
+    if place(ours, here) != place(theirs, there) {
         let cause = if ours.contains("/vl.") || theirs.contains("/vl.") {
             "`-snapshot` gives each QEMU a temporary overlay of its own: what the guest has written stays behind"
         } else {
@@ -88,6 +114,7 @@ fn compare(ours: &Value, theirs: &Value) -> Vec<Finding> {
         "the guest cannot write where it could, or can where it must not",
         format!("give the target `readonly={}`", written(&was["ro"])),
     );
+    findings.extend(limits(&subject, was, is));
     // Whether the cache is written back or through is the guest's own choice while it runs.
     if cache(&was["cache"]) != cache(&is["cache"]) {
         findings.push(Finding::note(
@@ -104,11 +131,42 @@ fn compare(ours: &Value, theirs: &Value) -> Vec<Finding> {
     findings
 }
 
+/// I/O throttling, as `block_set_io_throttle` sets it.
+fn limits(subject: &str, was: &Value, is: &Value) -> Option<Finding> {
+    let differs = |name: &&&str| !was[**name].is_null() && !is[**name].is_null() && was[**name] != is[**name];
+    let name = ["iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"].iter().find(differs)?;
+    Some(Finding::risk(
+        subject,
+        format!("its limit `{name}` is {} at the source and {} at the target", was[*name], is[*name]),
+        "it was set while the source ran; the guest gets more or less of the host's disks than it had",
+        "`block_set_io_throttle` at the target, after the move",
+    ))
+}
+
 fn image(inserted: &Value) -> &str {
     match text(&inserted["image"], "filename") {
         "" => text(inserted, "file"),
         name => name,
     }
+}
+
+/// A path by its plain name: from the root where `cwd` is known, without `.` and `..`. What is no path stays as it is.
+fn plain(path: &str, cwd: Option<&str>) -> String {
+    if path.split('/').next().is_some_and(|first| first.contains(':')) {
+        return path.to_owned();
+    }
+    let start = cwd.filter(|_| !path.starts_with('/')).unwrap_or_default();
+    let whole = if start.is_empty() { path.to_owned() } else { format!("{start}/{path}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in whole.split('/').filter(|part| !["", "."].contains(part)) {
+        if part == ".." && parts.last().is_some_and(|last| *last != "..") {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let root = if whole.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
 }
 
 fn cache(cache: &Value) -> String {

@@ -3,7 +3,10 @@ use serde_json::{Value, json};
 use super::*;
 
 mod devices;
+mod disks;
+mod forgotten;
 mod modes;
+mod places;
 
 /// Two ends that differ in nothing.
 fn end() -> Value {
