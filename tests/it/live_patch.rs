@@ -352,7 +352,7 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
         "#,
     )
     .stderr(
-        "error: vm `guest` cannot move into `[..]`: it cannot be carried over
+        "error: vm `guest` cannot move into `[..]`: -snapshot: it cannot be carried over
 ...
 cause: [..]
 hint: [..]
