@@ -240,7 +240,7 @@ fn what_was_unplugged() {
         source: "-machine pc-i440fx-7.2 -nodefaults -m 64 -device piix3-usb-uhci,id=usb -device usb-tablet,id=tablet",
         before: r#"source.qmp("device_del", #{ id: "tablet" });"#,
         targets: &[
-            ("-machine pc-i440fx-7.2 -nodefaults -m 64 -device piix3-usb-uhci,id=usb -device usb-tablet,id=tablet", &["blocks device tablet: the target has `usb-tablet,id=tablet,bus=usb.0`, which the source has not"]),
+            ("-machine pc-i440fx-7.2 -nodefaults -m 64 -device piix3-usb-uhci,id=usb -device usb-tablet,id=tablet", &["blocks device tablet: the target has `usb-tablet,id=tablet,bus=usb.0,port=1`, which the source has not"]),
             ("-machine pc-i440fx-7.2 -nodefaults -m 64 -device piix3-usb-uhci,id=usb", &[]),
         ],
     }
