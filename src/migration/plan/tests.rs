@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod agreement;
 mod devices;
 mod disks;
 mod forgotten;
