@@ -7,6 +7,7 @@ mod devices;
 mod disks;
 mod forgotten;
 mod modes;
+mod options;
 mod places;
 
 /// Two ends that differ in nothing.
