@@ -13,6 +13,7 @@ pub mod machine;
 pub mod memory;
 pub mod modes;
 mod obstacles;
+pub mod options;
 pub mod places;
 pub mod processor;
 pub mod readiness;
@@ -115,6 +116,7 @@ pub fn examine(source: &Value, target: &Value, facts: &Value) -> (Vec<Finding>, 
     findings.extend(memory::nodes(source, target).filter(|_| !other_nodes));
     findings.extend(devices);
     findings.extend(images::images(source, target, other_devices));
+    findings.extend(options::options(source, target));
     findings.extend(forgotten::forgotten(source, target));
     findings.extend(agreement::agreement(source, target));
     findings.extend(clashes::clashes(source, target));

@@ -261,3 +261,24 @@ fn the_memory_of_a_device_may_be_more_than_the_guests() {
         format!("other  (copy, kept)\nshared {both} (`main`), {fresh} (copy, kept)\nother  (copy, kept)");
     Test::new().recipe(&recipe).stdout(&format!("{file}\n{all}\n{rest}")).run();
 }
+
+#[test]
+fn memory_that_is_not_found_cannot_be_rehearsed_beside_the_guest() {
+    let recipe = format!(
+        r#"
+        for kinds in [["memfd", "memfd"], ["memfd", "ram"]] {{
+            let args = "-nodefaults -machine pc-q35-7.2 -m 128 -smp 2";
+            for at in 0..2 {{
+                args += ` -object memory-backend-${{kinds[at]}},id=m${{at}},size=64M -numa node,cpus=${{at}},memdev=m${{at}}`;
+            }}
+            let source = launch(#{{ name: "source", qemu: {:?}, guest: "heartbeat", args: args }});
+            let found = plan(source, #{{ qemu: {:?} }}).findings.filter(|found| found.subject == "rehearsal");
+            print(found.map(|found| found.message));
+            source.kill();
+        }}"#,
+        old(),
+        old(),
+    );
+    let message = "it is not possible beside the running guest: which memory is that of `m0` is not certain";
+    Test::new().recipe(&recipe).stdout(&format!("[\"{message}\"]\n[]")).run();
+}

@@ -23,6 +23,9 @@ const BOTH: [&str; 11] = [
     "zero-blocks",
 ];
 
+/// Those that a migration can do without.
+const OWN: [&str; 2] = ["events", "return-path"];
+
 /// Parameters that both ends must have alike.
 const ALIKE: [&str; 5] = ["tls-creds", "multifd-channels", "multifd-compression", "mode", "direct-io"];
 
@@ -55,7 +58,18 @@ fn capabilities(source: &Value, target: &Value) -> Vec<Finding> {
         .chain(theirs.iter().map(|(name, on)| (name, *on, ours.get(name), "target", "source")))
     {
         let subject = format!("capability {name}");
-        if !on || !BOTH.contains(name) {
+        // What is on at the source, the migration would set at the target.
+        let counts = BOTH.contains(name) || (here == "source" && other.is_none() && !OWN.contains(name));
+        if on && here == "source" && *name == "background-snapshot" {
+            findings.push(Finding::blocks(
+                &subject,
+                "`background-snapshot` is on at the source",
+                "QEMU saves a guest with it, and migrates none",
+                "turn it off at the source",
+            ));
+            continue;
+        }
+        if !on || !counts {
             continue;
         }
         match other {

@@ -2,10 +2,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod agreement;
 mod devices;
 mod disks;
 mod forgotten;
 mod modes;
+mod options;
 mod places;
 
 /// Two ends that differ in nothing.
