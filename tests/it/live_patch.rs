@@ -224,6 +224,21 @@ fn a_sandbox_forbids_no_rehearsal() {
 }
 
 #[test]
+fn what_the_process_was_allotted_is_told() {
+    recipe(
+        r#"
+        let vm = guest(older, shared_memory(128.MiB));
+        run("prlimit", ["-p", `${vm.pid}`, "--nofile=4321:4321"]);
+        run("renice", ["-n", "19", "-p", `${vm.pid}`]);
+        let found = plan(vm, #{ qemu: newer }).findings;
+        assert_eq(found.map(|finding| finding.subject), ["Max open files", "nice"]);
+        assert(found[0].message.starts_with("the guest's QEMU has `4321`, its successor "), found[0].message);
+        "#,
+    )
+    .run();
+}
+
+#[test]
 fn usb_devices_that_were_plugged_in_later_come_along() {
     let Some(newest) = newest() else { return };
     recipe(&format!(
