@@ -100,9 +100,11 @@ fn strike(mode: &str, signal: &str) {
     let recipe = patching(mode);
     let applies = |step| match step {
         "switch" => mode == "postcopy",
-        // The target that the memory is handed to is another than the one that was rehearsed, and begins later.
-        "rehearse" => mode != "cpr-transfer",
-        _ => true,
+        // What gets the memory then is another than the one that was examined, and begins later.
+        "rehearse" => !mode.starts_with("cpr-"),
+        "throwaway" => true,
+        // From there on, there is but one process.
+        _ => mode != "cpr-exec",
     };
     let steps: Vec<_> = TABLE.into_iter().filter(|row| applies(row.0)).collect();
     for some in steps.chunks(if signal == STOP { 4 } else { 2 }) {
@@ -174,6 +176,14 @@ fn a_target_hangs_in_a_postcopy() {
 #[test]
 fn a_target_hangs_in_a_precopy() {
     strike("precopy", STOP);
+}
+
+#[test]
+fn a_target_is_killed_or_hangs_before_the_process_changes_its_program() {
+    if newest().is_some() {
+        strike("cpr-exec", KILL);
+        strike("cpr-exec", STOP);
+    }
 }
 
 /// The state directory on a file system of its own, which is filled up at a step: the patch succeeds all the same, for the
